@@ -1,0 +1,64 @@
+"""What every test shares: no network but loopback, a wheel built once, and a reason for each kind of skip."""
+
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xllm_widgets.doctor import find_browser
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+class NetworkForbidden(AssertionError):
+    """A test tried to leave the machine."""
+
+
+def _stays_here(address: object) -> bool:
+    """Whether an address is a unix socket or a loopback one; names are not looked up, `localhost` apart."""
+    if not isinstance(address, tuple):
+        return True
+    host = str(address[0])
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("localhost", "")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The course promises to run unplugged: a unit test that connects elsewhere fails, and says where it went."""
+    for verb in ("connect", "connect_ex"):
+        really = getattr(socket.socket, verb)
+
+        def guarded(self: socket.socket, address: object, really: object = really) -> object:
+            if not _stays_here(address):
+                raise NetworkForbidden(f"a test tried to reach {address}")
+            return really(self, address)  # type: ignore[operator]
+
+        monkeypatch.setattr(socket.socket, verb, guarded)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and find_browser() is None:
+        pytest.skip("no Chromium or Chrome found: install one, or set CHROMIUM=/path/to/it")
+    if item.get_closest_marker("gpu"):
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session")
+def built_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One wheel built from this checkout, with the tools at hand and no network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("*.whl"))

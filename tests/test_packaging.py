@@ -1,0 +1,195 @@
+"""The package can be had in one piece, pins agree with each other, and importing it costs next to nothing."""
+
+import email
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+# What Colab's Python 3.13 runtime has installed: googlecolab/backend-info, pip-freeze.txt of 2026-08-19.
+COLAB = {
+    "anywidget": "0.9.21", "ipywidgets": "7.7.1", "matplotlib": "3.10.0", "numpy": "2.1.3", "pandas": "2.2.3",
+    "rich": "13.9.4", "safetensors": "0.8.0", "scikit-learn": "1.6.1", "scipy": "1.16.3", "seaborn": "0.13.2",
+    "tokenizers": "0.22.2", "torch": "2.11.0", "traitlets": "5.7.1", "transformers": "5.15.0", "typer": "0.27.1",
+}  # fmt: skip
+NOT_ON_COLAB = {"bertviz"}
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
+    return [Requirement(line) for line in lines]
+
+
+def locked() -> dict[str, Version]:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"==[^*,]+", str(pin.specifier)) for pin in pins), "the lock pins exact versions"
+    names = [canonicalize_name(pin.name) for pin in pins]
+    assert len(names) == len(set(names)), "a name is pinned twice"
+    return {canonicalize_name(pin.name): Version(str(pin.specifier)[2:]) for pin in pins}
+
+
+def test_lock_pins_every_requirement_within_its_bounds() -> None:
+    pins = locked()
+    for requirement in requirements("lab", "test"):
+        pinned = pins.get(canonicalize_name(requirement.name))
+        assert pinned is not None, f"{requirement.name} is not in requirements.lock"
+        assert pinned in requirement.specifier, f"{requirement} does not admit the locked {pinned}"
+
+
+def test_every_requirement_has_a_lower_bound() -> None:
+    for requirement in requirements("lab", "test"):
+        assert any(bound.operator == ">=" for bound in requirement.specifier), str(requirement)
+
+
+def test_lock_is_what_is_installed_here() -> None:
+    from importlib.metadata import version
+
+    pins = locked()
+    apart = {
+        requirement.name: version(requirement.name)
+        for requirement in requirements("lab", "test")
+        if Version(version(requirement.name)).public != pins[canonicalize_name(requirement.name)].public
+    }
+    assert apart == {}, "tests passed with other versions than the lock names"
+
+
+def test_environment_yml_uses_the_lock_and_an_admitted_python() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    (python,) = [entry.split("=", 1)[1] for entry in conda if entry.startswith("python=")]
+    assert Version(python) in Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
+    assert "-c requirements.lock" in pip
+    extras = re.search(r"^-e \.\[(.+)\]$", "\n".join(pip), re.MULTILINE)
+    assert extras is not None
+    assert set(extras[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    # Everything else comes through the package, so that no version is written down twice.
+    assert {entry.split("=")[0] for entry in conda} == {"python", "pip"}
+
+
+def test_the_wheel_upgrades_nothing_on_colab() -> None:
+    for requirement in requirements():
+        if requirement.name in NOT_ON_COLAB:
+            continue
+        assert Version(COLAB[requirement.name]) in requirement.specifier, f"{requirement} would replace Colab's own"
+
+
+def test_wheel_carries_package_models_facts_and_notebooks(built_wheel: Path) -> None:
+    with zipfile.ZipFile(built_wheel) as wheel:
+        names = wheel.namelist()
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "xllm_widgets", "data", "notebooks"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    expected = {name if name.startswith("xllm_widgets") else f"xllm_widgets/{name}" for name in tracked.stdout.split("\n")}
+    assert expected - {"xllm_widgets/"} <= set(names)
+    assert any(name.endswith("pebble-3m/model.safetensors") for name in names)
+    assert "xllm_widgets/notebooks/00_start_here.ipynb" in names
+    stray = [name for name in names if re.search(r"__pycache__|\.ipynb_checkpoints|\.pyc$|\.log$", name)]
+    assert stray == []
+
+
+def test_wheel_is_small_enough_to_hand_around(built_wheel: Path) -> None:
+    assert built_wheel.stat().st_size < 60e6
+
+
+def test_wheel_metadata(built_wheel: Path) -> None:
+    with zipfile.ZipFile(built_wheel) as wheel:
+        (info,) = [name.split("/")[0] for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
+        entry_points = wheel.read(f"{info}/entry_points.txt").decode()
+        licence = wheel.read(f"{info}/licenses/LICENSE").decode()
+    assert metadata["Name"] == "xllm-widgets"
+    assert metadata["License-Expression"] == "MIT"
+    assert set(metadata.get_all("Provides-Extra", [])) == {"lab", "test"}
+    assert "xllm = xllm_widgets.cli:app" in entry_points
+    assert licence.startswith("MIT License")
+
+
+PROBE = """
+import json, sys
+before = set(sys.modules)
+import xllm_widgets
+after = set(sys.modules) - before
+print(json.dumps({"new": sorted(after), "face": dir(xllm_widgets), "all": xllm_widgets.__all__}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bare_import() -> dict[str, list[str]]:
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout)
+
+
+def test_import_loads_nothing_heavy(bare_import: dict[str, list[str]]) -> None:
+    heavy = {"torch", "transformers", "pandas", "numpy", "scipy", "matplotlib", "ipywidgets", "anywidget", "typer"}
+    assert heavy & {name.split(".")[0] for name in bare_import["new"]} == set()
+    assert len(bare_import["new"]) < 20, bare_import["new"]
+
+
+def test_face_lists_its_names_before_any_is_used(bare_import: dict[str, list[str]]) -> None:
+    assert set(bare_import["all"]) <= set(bare_import["face"])
+
+
+def environment_script():
+    spec = importlib.util.spec_from_file_location("environment_script", ROOT / "scripts" / "environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The set-up script, looking at an empty folder with this project's pyproject and lock."""
+    module = environment_script()
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    return module
+
+
+def test_set_up_ignores_lint_settings_and_heeds_pins(environment) -> None:
+    made_from = environment.fingerprint()
+    pyproject, lock = environment.ROOT / "pyproject.toml", environment.ROOT / "requirements.lock"
+    pyproject.write_text(pyproject.read_text("utf-8").replace("line-length = 120", "line-length = 100"), "utf-8")
+    assert environment.fingerprint() == made_from
+    lock.write_text(lock.read_text("utf-8").replace("rich==", "rich==99."), "utf-8")
+    assert environment.fingerprint() != made_from
+
+
+def test_cpu_wheels_are_taken_only_where_wanted_and_reachable(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
+    monkeypatch.setattr(environment, "answers", lambda url: True)
+    assert environment.torch_options() == ["--extra-index-url", environment.TORCH_CPU_INDEX]
+    monkeypatch.setattr(environment, "answers", lambda url: False)
+    assert environment.torch_options() == []
+    monkeypatch.setattr(environment, "answers", lambda url: True)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert environment.torch_options() == []
+    monkeypatch.setattr(environment.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
+    assert environment.torch_options() == []
+
+
+def test_a_silent_index_is_given_up_on(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that accepts and never answers must not hold the set-up: the deadline ends the wait, not the server."""
+    monkeypatch.setattr(environment.urllib.request, "urlopen", lambda url, timeout: time.sleep(60))
+    assert environment.answers("http://127.0.0.1/", seconds=0.05) is False
