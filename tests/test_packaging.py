@@ -148,6 +148,38 @@ def test_face_lists_its_names_before_any_is_used(bare_import: dict[str, list[str
     assert set(bare_import["all"]) <= set(bare_import["face"])
 
 
+def test_every_name_of_the_face_is_there() -> None:
+    import xllm_widgets
+
+    for name in xllm_widgets.__all__:
+        assert getattr(xllm_widgets, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        xllm_widgets.nonsense  # noqa: B018
+
+
+def test_type_checkers_see_the_same_face() -> None:
+    import ast
+
+    import xllm_widgets
+
+    tree = ast.parse(Path(xllm_widgets.__file__).read_text("utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {line.names[0].name: line.module for line in block.body if isinstance(line, ast.ImportFrom)}
+    assert seen == {name: f"xllm_widgets.{home}" for name, home in xllm_widgets._HOME.items()}
+
+
+@pytest.mark.parametrize("first", ["xw.studies", "xw.flipped_labels", "import_module('xllm_widgets.studies.registry')"])
+def test_studies_is_a_function_and_a_package_whatever_came_first(first: str) -> None:
+    program = f"""
+import xllm_widgets as xw
+from importlib import import_module
+{first}
+import xllm_widgets.studies.registry as registry
+assert xw.studies().equals(registry.studies()) and xw.studies.registry is registry
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def environment_script():
     spec = importlib.util.spec_from_file_location("environment_script", ROOT / "scripts" / "environment.py")
     module = importlib.util.module_from_spec(spec)
