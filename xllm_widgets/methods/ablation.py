@@ -1,0 +1,73 @@
+"""What happens to the answer when tokens are replaced? Rows that agree up to their first change share its computation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..models.batching import Stop, in_batches, token_budget
+from ..models.passes import Prefix
+from .targets import Objective
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One changed prompt: `vectors` (positions, width) put in place of the embeddings at `positions`."""
+
+    positions: Sequence[int]
+    vectors: torch.Tensor
+
+    @property
+    def first(self) -> int:
+        return min(self.positions)
+
+
+def values_of(
+    objective: Objective,
+    x: torch.Tensor,
+    variations: Sequence[Variation],
+    stop: Stop | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """The objective under each variation of the prompt `x` (1, tokens, width): (variations, targets), nats.
+
+    Variations are taken in the order of their first change; a batch reads what stands before its earliest one from keys
+    and values computed once, and runs only the rest. Models whose cache cannot do this are run whole.
+    """
+    lm, out = objective.lm, np.zeros((len(variations), len(objective.names)))
+    with torch.inference_mode():
+        prefix = Prefix(lm, x, objective.length) if lm.shares_prefixes else None
+        chunks = _chunks(variations, objective.length, token_budget(lm.device), prefix is not None)
+        work = [len(chunk) * (objective.length - start) for start, chunk in chunks]
+        for number, (start, chunk) in enumerate(chunks):
+
+            def run(batch: Sequence[int], start: int = start) -> None:
+                rows = _rows(x, [variations[i] for i in batch], start)
+                out[list(batch)] = objective.value(rows, prefix if start else None).cpu().numpy()
+
+            in_batches(chunk, len(chunk), run, stop)
+            if progress is not None:
+                progress(sum(work[: number + 1]) / sum(work))
+    return out
+
+
+def _chunks(variations: Sequence[Variation], length: int, budget: int, share: bool) -> list[tuple[int, list[int]]]:
+    """Batches as (first token to be computed, indices of variations), each within the budget of computed tokens."""
+    chunks: list[tuple[int, list[int]]] = []
+    for i in sorted(range(len(variations)), key=lambda i: variations[i].first):
+        start, chunk = chunks[-1] if chunks else (0, [])
+        if chunk and (len(chunk) + 1) * (length - start) <= budget:
+            chunk.append(i)
+        else:
+            chunks.append((variations[i].first if share else 0, [i]))
+    return chunks
+
+
+def _rows(x: torch.Tensor, variations: Sequence[Variation], start: int) -> torch.Tensor:
+    rows = x[:, start:].repeat(len(variations), 1, 1)
+    for row, variation in zip(rows, variations, strict=True):
+        row[[p - start for p in variation.positions]] = variation.vectors.to(row.dtype)
+    return rows

@@ -1,0 +1,72 @@
+"""Rows to batches: near lengths together, within a budget of tokens, halved when memory runs out."""
+
+import gc
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from .errors import Interrupted, OutOfMemory
+
+Item = TypeVar("Item")
+Stop = Callable[[], bool]
+
+
+def token_budget(device: torch.device) -> int:
+    """Tokens in one forward pass: what keeps a CPU's caches warm, or fills an accelerator."""
+    return 2048 if device.type == "cpu" else 32768
+
+
+def buckets(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices grouped so that a batch holds near lengths (at most an eighth is padding) and at most `budget` tokens."""
+    out: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        last = out[-1] if out else []
+        fits = last and (len(last) + 1) * lengths[i] <= budget
+        if fits and lengths[i] - lengths[last[0]] <= lengths[i] // 8:
+            last.append(i)
+        else:
+            out.append([i])
+    return out
+
+
+def ask(stop: Stop | None) -> None:
+    """Raise Interrupted if the answer is no longer wanted."""
+    if stop is not None and stop():
+        raise Interrupted("The computation was stopped because its answer is no longer wanted.")
+
+
+def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], None], stop: Stop | None = None) -> None:
+    """Call `run` on up to `size` items at a time, in order; out of memory: halve the size, warn once, go on.
+
+    `run` must write its results only when it has them all. `stop` is asked before each batch; Interrupted if it says yes.
+    Raises OutOfMemory if a single item does not fit.
+    """
+    at, size = 0, max(1, size)
+    while at < len(items):
+        ask(stop)
+        try:
+            run(items[at : at + size])
+            at += size
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not _ran_out(error):
+                raise
+        size = _halved(min(size, len(items) - at))
+
+
+def _ran_out(error: BaseException) -> bool:
+    text = str(error).lower()
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _halved(size: int) -> int:
+    if size <= 1:
+        raise OutOfMemory("The device's memory does not hold even one row; use a shorter prompt or a smaller model.")
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    warnings.warn("Memory ran out; going on with half the batch.", RuntimeWarning, stacklevel=4)
+    return size // 2
