@@ -91,9 +91,10 @@ def create() -> None:
 
 def install() -> None:
     """The package itself (editable) with everything pinned by requirements.lock."""
-    pip = [python_of(VENV), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
+    pip = [python_of(VENV), "-m", "pip", "--disable-pip-version-check", "install", "--no-warn-script-location"]
+    quietly = ["--quiet", "--quiet"]  # errors only: a warning about an index is nothing a student can act on
     wanted = ["--constraint", "requirements.lock", "--editable", f".[{EXTRAS}]"]
-    done = subprocess.run([*pip, *torch_options(), *wanted], cwd=ROOT, check=False)
+    done = subprocess.run([*pip, *quietly, *torch_options(), *wanted], cwd=ROOT, check=False)
     if done.returncode:
         sys.exit("The installation stopped (pip's reason stands above): put it right and run the same command again.")
 

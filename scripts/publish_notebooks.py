@@ -25,8 +25,8 @@ FLEETING = ("execution", "collapsed", "scrolled")
 def execute(path: Path, timeout: int) -> NotebookNode:
     """The notebook with fresh outputs, run in its own folder and without asking a hub for anything."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": path.parent}})
-    return client.execute()
+    here = {"metadata": {"path": path.parent}}
+    return NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=here).execute()
 
 
 def make_readable(notebook: NotebookNode) -> int:

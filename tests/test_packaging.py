@@ -98,8 +98,8 @@ def test_wheel_carries_package_models_facts_and_notebooks(built_wheel: Path) -> 
         ["git", "ls-files", "-co", "--exclude-standard", "xllm_widgets", "data", "notebooks"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    expected = {name if name.startswith("xllm_widgets") else f"xllm_widgets/{name}" for name in tracked.stdout.split("\n")}
-    assert expected - {"xllm_widgets/"} <= set(names)
+    expected = {f"xllm_widgets/{name.removeprefix('xllm_widgets/')}" for name in tracked.stdout.splitlines()}
+    assert expected <= set(names)
     assert any(name.endswith("pebble-3m/model.safetensors") for name in names)
     assert "xllm_widgets/notebooks/00_start_here.ipynb" in names
     stray = [name for name in names if re.search(r"__pycache__|\.ipynb_checkpoints|\.pyc$|\.log$", name)]

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 class _Callable(ModuleType):

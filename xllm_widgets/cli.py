@@ -65,7 +65,7 @@ def doctor() -> None:
     findings = check.examine()
     table = Table("", "what", "found", "to get it", box=None, pad_edge=False)
     for finding in findings:
-        mark = "[green]✓[/]" if finding.fine else "[red]✗[/]"
+        mark = "[red]✗[/]" if not finding.fine else "·" if finding.remedy else "[green]✓[/]"
         table.add_row(mark, finding.topic, finding.found, finding.remedy)
     out.print(table)
     missing = [finding.topic for finding in findings if not finding.fine]
@@ -80,7 +80,8 @@ def models() -> None:
     names = bundled_models()
     if not names:
         raise XllmError("No bundled models were found; install xllm-widgets again, or clone it afresh.")
-    table = Table("model", "parameters", "tokens seen", "seed", "edits", "checkpoints", "on disk", box=None, pad_edge=False)
+    columns = ("model", "parameters", "tokens seen", "seed", "edits", "checkpoints", "on disk")
+    table = Table(*columns, box=None, pad_edge=False)
     for name in names:
         taught = recipe(name) or {}
         cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen")), str(taught.get("seed", "–"))]
@@ -91,7 +92,8 @@ def models() -> None:
 
 def _edits(edits: dict[str, dict[str, Any]]) -> str:
     """How an education differs from the usual one: "sheets: no_flips"."""
-    return "; ".join(f"{kind}: {', '.join(_knob(*knob) for knob in knobs.items())}" for kind, knobs in edits.items()) or "–"
+    told = (f"{kind}: {', '.join(_knob(*knob) for knob in knobs.items())}" for kind, knobs in edits.items())
+    return "; ".join(told) or "–"
 
 
 def _knob(name: str, value: Any) -> str:
@@ -138,7 +140,7 @@ def train(
                 device=device, on_progress=report,
             )  # fmt: skip
     except KeyboardInterrupt:
-        err.print(f"Stopped; run the same command again to go on from where {folder / plan.name} stands.", soft_wrap=True)
+        err.print(f"Stopped; the same command goes on from where {folder / plan.name} stands.", soft_wrap=True)
         raise typer.Exit(130) from None
     out.print(f'Finished: {finished}  (xw.load("{finished}"))', soft_wrap=True)
 
@@ -152,5 +154,5 @@ def _duration(seconds: float) -> str:
 
 def _progress() -> Progress:
     """A bar on stderr, so that what is piped on stays clean."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    return Progress(*columns, TimeRemainingColumn(), console=err, transient=True)

@@ -166,7 +166,8 @@ def _browser() -> Finding:
 
 
 def _hub() -> Finding:
-    offline = next((name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name, "0") != "0"), "")
+    switches = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    offline = next((name for name in switches if os.environ.get(name, "0") != "0"), "")
     if offline:
         return Finding("Hugging Face hub", f"not asked: {offline} is set; bundled and cached models work")
     if reaches(HUB):
