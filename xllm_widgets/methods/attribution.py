@@ -228,7 +228,7 @@ def resampled(lm: "LanguageModel", ranges: Groups, n: int, seed: int | tuple[int
 
 def _gradient(objective: Objective, x: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
     """f (rows, targets) and its gradient (targets, rows, tokens, width)."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.enable_grad():
         x = x.detach().clone().requires_grad_()
         values = objective.value(x)
         n = values.shape[1]

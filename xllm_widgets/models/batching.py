@@ -43,7 +43,7 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
     `run` must write its results only when it has them all. `stop` is asked before each batch; Interrupted if it says yes.
     Raises OutOfMemory if a single item does not fit.
     """
-    at, size = 0, max(1, size)
+    at, size, warned = 0, max(1, size), False
     while at < len(items):
         ask(stop)
         try:
@@ -53,7 +53,7 @@ def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]],
         except (RuntimeError, MemoryError) as error:
             if not _ran_out(error):
                 raise
-        size = _halved(min(size, len(items) - at))
+        size, warned = _halved(min(size, len(items) - at), warned), True
 
 
 def _ran_out(error: BaseException) -> bool:
@@ -62,11 +62,12 @@ def _ran_out(error: BaseException) -> bool:
     return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
-def _halved(size: int) -> int:
+def _halved(size: int, warned: bool) -> int:
     if size <= 1:
         raise OutOfMemory("The device's memory does not hold even one row; use a shorter prompt or a smaller model.")
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    warnings.warn("Memory ran out; going on with half the batch.", RuntimeWarning, stacklevel=4)
+    if not warned:
+        warnings.warn("Memory ran out; going on with smaller batches.", RuntimeWarning, stacklevel=4)
     return size // 2

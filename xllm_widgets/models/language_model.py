@@ -175,7 +175,7 @@ class LanguageModel:
         """
         from ..methods.attribution import attribute
 
-        with self.lock:
+        with self.lock, torch.inference_mode(False):  # gradients need ordinary tensors, whatever the caller's mode
             return attribute(self, prompt, target, method, **options)
 
     def edit(self, *edits: Steer) -> AbstractContextManager["LanguageModel"]:

@@ -1,0 +1,105 @@
+"""Batches hold near lengths, shrink when memory runs out, and stop when told to."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xllm_widgets.models import passes
+from xllm_widgets.models.batching import buckets, in_batches
+from xllm_widgets.models.errors import Interrupted, OutOfMemory
+from xllm_widgets.models.language_model import LanguageModel
+
+
+@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 2000))
+def test_buckets_hold_everything_once_within_budget_and_with_little_padding(lengths: list[int], budget: int) -> None:
+    made = buckets(lengths, budget)
+    assert sorted(i for bucket in made for i in bucket) == list(range(len(lengths)))
+    for bucket in made:
+        longest, shortest = max(lengths[i] for i in bucket), min(lengths[i] for i in bucket)
+        assert len(bucket) == 1 or len(bucket) * longest <= budget
+        assert longest - shortest <= longest // 8
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
+    sizes, done = [], []
+
+    def run(batch) -> None:
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        done.extend(batch)
+
+    with pytest.warns(RuntimeWarning, match="smaller batches") as warned:
+        in_batches(list(range(10)), 10, run)
+    assert done == list(range(10))
+    assert sizes == [10, 5, 2, 2, 2, 2, 2]
+    assert len(warned) == 1
+
+
+def test_a_single_row_that_does_not_fit_is_said_in_one_sentence() -> None:
+    def run(_) -> None:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match="not hold even one row"), pytest.warns(RuntimeWarning):
+        in_batches([1, 2], 2, run)
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    def run(_) -> None:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        in_batches([1], 1, run)
+
+
+def test_the_answer_is_the_same_when_memory_is_short(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = ["The film was", "The film was", "no", "The film was"]
+    expected = lm.logprobs(prompts, [" positive", " really dull"]), lm.activations(prompts)
+    really = passes.last_logits
+
+    def short(model, x, *args, **words):
+        if x.shape[0] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return really(model, x, *args, **words)
+
+    for name in ("scoring", "activations"):
+        monkeypatch.setattr(f"xllm_widgets.models.{name}.last_logits", short)
+    with pytest.warns(RuntimeWarning):
+        got = lm.logprobs(prompts, [" positive", " really dull"]), lm.activations(prompts)
+    np.testing.assert_allclose(got[0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(got[1], expected[1], atol=1e-5)
+
+
+def test_a_stale_computation_stops_between_batches(lm: LanguageModel) -> None:
+    with pytest.raises(Interrupted):
+        lm.logprobs(["The film"], [" was"], should_stop=lambda: True)
+    assert lm.logprobs(["The film"], [" was"], should_stop=lambda: False).shape == (1, 1)
+
+
+def test_an_interrupt_leaves_the_model_usable(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    lm.attention("The film")  # transformers puts hooks of its own the first time
+    expected, hooks = lm.activations("The film"), _hooks(lm)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lm.structure.blocks[2], "forward", interrupted)
+        for verb in (lm.activations, lm.attention, lm.generate):
+            with pytest.raises(KeyboardInterrupt):
+                verb("The film")
+    np.testing.assert_array_equal(lm.activations("The film"), expected)
+    assert _hooks(lm) == hooks
+    assert lm.lock.acquire(blocking=False)
+    lm.lock.release()
+
+
+def _hooks(lm: LanguageModel) -> int:
+    return sum(len(block._forward_hooks) + len(block._forward_pre_hooks) for block in lm.structure.blocks)
+
+
+def test_estimates_grow_with_the_work(lm: LanguageModel) -> None:
+    one = lm.estimate_seconds("The film", [" a"])
+    assert 0 < one < lm.estimate_seconds(["The film was bright and moving"] * 500, [" a", " really dull"])
