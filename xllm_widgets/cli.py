@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from typer.core import TyperGroup
@@ -15,7 +17,8 @@ from xllm_widgets import __version__
 from xllm_widgets.errors import XllmError
 
 if TYPE_CHECKING:
-    from xllm_widgets.studies.evidence import Claim
+    from xllm_widgets.claims import Measurement
+    from xllm_widgets.studies.evidence import Evidence
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -112,6 +115,87 @@ def _megabytes(folder: Path) -> str:
 
 
 @app.command()
+def claims(
+    section: Annotated[str | None, typer.Option(help="Section of the survey, 4.1.1 or 4.1; all if left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="A bundled model, a folder or a hub id; or the family.")] = None,
+    recorded: Annotated[bool, typer.Option("--recorded", help="Show the shipped evidence, measure nothing.")] = False,
+    file: Annotated[Path | None, typer.Option("--json", help="Write the claims to this file as well.")] = None,
+) -> None:
+    """Measure every claim afresh, each with its interval and its control; a claim that fails is printed as failed."""
+    from xllm_widgets import claims as of
+
+    if file and not file.resolve().parent.is_dir():
+        raise XllmError(f"{file} cannot be written: there is no folder {file.parent}; make it first.")
+    evidence = of.recorded(section, model) if recorded else _measure(of.measurements(section, model))
+    for each in evidence:
+        _print_claims(each)
+    if file:
+        rows = [claim.to_dict() for each in evidence for claim in each.claims]
+        file.write_text(json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _measure(planned: list[Measurement]) -> list[Evidence]:
+    """Run what was planned, with its cost told first; Ctrl-C ends early and keeps what was finished."""
+    from xllm_widgets import claims as of
+    from xllm_widgets.studies.progress import watch
+
+    with err.status("estimating the cost …"):
+        seconds = of.estimate(planned)
+    names = ", ".join(measurement.name for measurement in planned)
+    err.print(f"{names}: about {_duration(seconds)} here; Ctrl-C keeps what is done.")
+    finished: list[Evidence] = []
+    with _progress() as progress:
+        for measurement in planned:
+            task = progress.add_task(measurement.name, total=None)
+
+            def report(stage: str, done: int, total: int, task: Any = task, name: str = measurement.name) -> None:
+                progress.update(task, completed=done, total=total, description=f"{name}: {stage}")
+
+            try:
+                with watch(report) as watcher:
+                    finished.append(measurement.run())
+            except KeyboardInterrupt:
+                watcher.stopped = True
+            progress.remove_task(task)
+            if watcher.stopped:
+                break
+    if len(finished) < len(planned) or watcher.stopped:
+        err.print("Stopped early; what was finished stands below.")
+    return finished
+
+
+def _print_claims(evidence: Evidence) -> None:
+    """The claims of one study as a table, its notes, and the curve behind them where one of them failed."""
+    title = f"{evidence.study} · section {evidence.section} · {evidence.paper}"
+    table = Table("verdict", "model", "claim", "estimate [95 %]", "threshold", "control", "n", "seeds", title=title)
+    table.title_justify = "left"
+    for claim in evidence.claims:
+        interval = f"{claim.estimate:.2f} [{claim.low:.2f}, {claim.high:.2f}]"
+        control = "–" if claim.control is None else f"{claim.control:.2f}"
+        numbers = (interval, f"{claim.threshold:.2f}", control, str(claim.n), str(claim.seeds))
+        table.add_row(f"{claim.glyph} {claim.verdict}", escape(claim.model), escape(claim.statement), *numbers)
+    out.print(table)
+    for note in evidence.notes:
+        out.print(f"  note: {note}", markup=False)
+    if any(claim.verdict != "shown" for claim in evidence.claims):
+        _print_curve(evidence)
+    out.print()
+
+
+def _print_curve(evidence: Evidence) -> None:
+    """Accuracy against the share of flipped labels, a row per model: what a failed rung looks like."""
+    if not {"model", "flipped", "against", "accuracy"} <= set(evidence.table):
+        return
+    right = evidence.table[evidence.table["against"] == "gold"].dropna(subset=["flipped"])
+    curves = right.pivot_table(index="model", columns="flipped", values="accuracy", sort=False)
+    table = Table("flipped labels", *(f"{share:.0%}" for share in curves), title="right by the unflipped label")
+    table.title_justify = "left"
+    for model, curve in curves.iterrows():
+        table.add_row(str(model), *(f"{accuracy:.2f}" for accuracy in curve))
+    out.print(table)
+
+
+@app.command()
 def train(
     size: Annotated[str, typer.Option(help="0.1m, 0.3m, 1m or 3m parameters.")],
     recipe: Annotated[str, typer.Option(help="What it is taught: base, or noflip (not one flipped sheet).")] = "base",
@@ -122,8 +206,11 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if left out.")] = None,
 ) -> None:
     """Educate a Pebble; Ctrl-C stops it, and the same command takes it up again where it stood."""
+    from transformers.utils import logging
+
     from xllm_widgets.microworld import training
 
+    logging.disable_progress_bar()
     plan = training.make_plan(size, recipe, seed, tokens)
     seconds = training.estimate_seconds(plan, device)
     out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {_duration(seconds)} here.")
