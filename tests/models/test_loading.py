@@ -196,6 +196,10 @@ def _no_tokenizer(folder: Path) -> None:
         file.unlink()
 
 
+def _half_a_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
 def _config(text: str):
     return lambda folder: (folder / "config.json").write_text(text)
 
@@ -212,16 +216,17 @@ def _own_code(folder: Path) -> None:
     [
         (_cut, "model.safetensors of damaged is damaged or cut short"),
         (_scramble, "damaged or cut short"),
-        (_drop_weight, "lacks 1 of its weights"),
-        (_reshape_weight, "damaged"),
+        (_drop_weight, "1 of the weights of damaged are missing"),
+        (_reshape_weight, "wrong shape .model.norm.weight first"),
         (_only_pickle, "no .safetensors file"),
         (_no_tokenizer, "no tokenizer.json"),
+        (_half_a_tokenizer, "tokenizer"),
         (lambda folder: (folder / "tokenizer.json").write_text("{"), "tokenizer of damaged cannot be read"),
         (_config("not json"), "cannot be read as a model's configuration"),
         (_config("[1, 2]"), "cannot be read as a model's configuration"),
         (_config('{"model_type": "no-such-thing"}'), "cannot be loaded"),
         (_config('{"model_type": "llama", "hidden_size": "wide"}'), "cannot be loaded"),
-        (_own_code, "cannot be loaded"),
+        (_own_code, "code of its own, which is never run"),
     ],
 )
 def test_damage_is_named_in_one_sentence(folder: Path, damage, words: str, capfd: pytest.CaptureFixture) -> None:

@@ -47,6 +47,8 @@ def _locate(name: str) -> tuple[str, str]:
     if name.partition("@")[0] in bundled_models():
         return str(bundled_folder(name)), name
     folder = Path(name).expanduser()
+    if not name:
+        raise ModelNotFound(f"The name of a model is missing; {_alternatives(name)}")
     if folder.is_dir():
         return str(folder), folder.resolve().name
     if not _HUB_ID.match(name):
@@ -107,12 +109,19 @@ def _weights(where: str, label: str, options: dict[str, Any]) -> Any:
     _check_files(Path(where), label)
     try:
         hf, info = AutoModelForCausalLM.from_pretrained(
-            where, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            where,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
     except Exception as error:  # transformers raises many kinds; the student needs the one sentence
         raise _sentence(where, label, error) from None
-    if missing := sorted([*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]):
-        raise CorruptModel(f"{label} lacks {len(missing)} of its weights ({missing[0]} first); fetch the model again.")
+    if wrong := sorted([*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]):
+        raise CorruptModel(
+            f"{len(wrong)} of the weights of {label} are missing or of the wrong shape ({wrong[0]} first); fetch it again."
+        )
     return hf
 
 
@@ -162,12 +171,15 @@ def _sentence(where: str, label: str, error: Exception) -> XllmError:
         return ModelNotFound(f"The hub went away while {label!r} was fetched; {_alternatives(label)}")
     if "safetensors" in text and ("no file named" in text or "does not appear" in text):
         return CorruptModel(f"{label} has no .safetensors file, the only format that is loaded; choose another model.")
+    if "custom code" in text or "trust_remote_code" in text:
+        return CorruptModel(f"{label} needs program code of its own, which is never run; choose another model.")
     return CorruptModel(f"{label} cannot be loaded ({_first_line(error)}); fetch it again or choose another model.")
 
 
 def _first_line(error: Exception) -> str:
+    """The first sentence of a library's message, short enough to stand in brackets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[0][:160].rstrip(".")
+    return lines[0].split(". ")[0][:160].rstrip(".:! ")
 
 
 def _place(hf: Any, device: torch.device, dtype: torch.dtype | None, label: str) -> Any:
