@@ -100,6 +100,8 @@ def attribute(
     """
     if method not in METHODS:
         raise XllmError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
+    if steps < 1 or n_replacements < 1:
+        raise XllmError("steps and n_replacements must be at least 1.")
     objective = Objective(lm, prompt, target)
     ranges = _checked(groups, objective.length)
     x = embed(lm, objective.tokens.ids)[None]
