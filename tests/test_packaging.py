@@ -1,12 +1,10 @@
 """The package can be had in one piece, pins agree with each other, and importing it costs next to nothing."""
 
 import email
-import importlib.util
 import json
 import re
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -178,50 +176,3 @@ import xllm_widgets.studies.registry as registry
 assert xw.studies().equals(registry.studies()) and xw.studies.registry is registry
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
-
-
-def environment_script():
-    spec = importlib.util.spec_from_file_location("environment_script", ROOT / "scripts" / "environment.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The set-up script, looking at an empty folder with this project's pyproject and lock."""
-    module = environment_script()
-    for name in ("pyproject.toml", "requirements.lock"):
-        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    return module
-
-
-def test_set_up_ignores_lint_settings_and_heeds_pins(environment) -> None:
-    made_from = environment.fingerprint()
-    pyproject, lock = environment.ROOT / "pyproject.toml", environment.ROOT / "requirements.lock"
-    pyproject.write_text(pyproject.read_text("utf-8").replace("line-length = 120", "line-length = 100"), "utf-8")
-    assert environment.fingerprint() == made_from
-    lock.write_text(lock.read_text("utf-8").replace("rich==", "rich==99."), "utf-8")
-    assert environment.fingerprint() != made_from
-
-
-def test_cpu_wheels_are_taken_only_where_wanted_and_reachable(environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    monkeypatch.setattr(environment, "answers", lambda url: True)
-    assert environment.torch_options() == ["--extra-index-url", environment.TORCH_CPU_INDEX]
-    monkeypatch.setattr(environment, "answers", lambda url: False)
-    assert environment.torch_options() == []
-    monkeypatch.setattr(environment, "answers", lambda url: True)
-    monkeypatch.setattr(environment.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    assert environment.torch_options() == []
-    monkeypatch.setattr(environment.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    assert environment.torch_options() == []
-
-
-def test_a_silent_index_is_given_up_on(environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that accepts and never answers must not hold the set-up: the deadline ends the wait, not the server."""
-    monkeypatch.setattr(environment.urllib.request, "urlopen", lambda url, timeout: time.sleep(60))
-    assert environment.answers("http://127.0.0.1/", seconds=0.05) is False
