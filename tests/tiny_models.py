@@ -23,8 +23,10 @@ def byte_level(bos: bool = True) -> Any:
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    core.train_from_iterator([WORDS] * 5, trainers.BpeTrainer(
-        vocab_size=360, special_tokens=[MARK], initial_alphabet=alphabet, show_progress=False))  # fmt: skip
+    core.train_from_iterator(
+        [WORDS] * 5,
+        trainers.BpeTrainer(vocab_size=360, special_tokens=[MARK], initial_alphabet=alphabet, show_progress=False),
+    )
     if bos:
         core.post_processor = processors.TemplateProcessing(single=f"{MARK} $A", special_tokens=[(MARK, 0)])
     return transformers.PreTrainedTokenizerFast(tokenizer_object=core, bos_token=MARK, eos_token=MARK)
@@ -36,37 +38,57 @@ def metaspace() -> Any:
     core = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     core.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     core.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])  # fmt: skip
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
     marks = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
     text = WORDS.replace("世界 😀 שלום", "")
     core.train_from_iterator([text] * 5, trainers.BpeTrainer(vocab_size=360, special_tokens=marks, show_progress=False))
     core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")  # fmt: skip
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
 
 
 def _llama_like(name: str, **more: Any) -> Callable[[int], Any]:
     def build(vocabulary: int) -> Any:
         words = {**SHAPE, "num_key_value_heads": 2, "max_position_embeddings": CONTEXT, **more}
-        return getattr(transformers, name)(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, pad_token_id=None, **words)
+        config = getattr(transformers, name)
+        return config(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, pad_token_id=None, **words)
 
     return build
 
 
 def _gpt2(vocabulary: int) -> Any:
     return transformers.GPT2Config(
-        vocab_size=vocabulary, n_embd=32, n_layer=3, n_head=4, n_positions=CONTEXT, bos_token_id=0, eos_token_id=0)  # fmt: skip
+        vocab_size=vocabulary, n_embd=32, n_layer=3, n_head=4, n_positions=CONTEXT, bos_token_id=0, eos_token_id=0
+    )
 
 
 def _opt(vocabulary: int) -> Any:
     return transformers.OPTConfig(
-        vocab_size=vocabulary, hidden_size=32, word_embed_proj_dim=24, ffn_dim=64, num_hidden_layers=3,
-        num_attention_heads=4, max_position_embeddings=CONTEXT, bos_token_id=0, eos_token_id=0, pad_token_id=1)  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=32,
+        word_embed_proj_dim=24,
+        ffn_dim=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=1,
+    )
 
 
 def _mamba(vocabulary: int) -> Any:
-    return transformers.MambaConfig(vocab_size=vocabulary, hidden_size=32, num_hidden_layers=3, state_size=4,
-                                    bos_token_id=0, eos_token_id=0, pad_token_id=0)  # fmt: skip
+    return transformers.MambaConfig(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=3,
+        state_size=4,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
 
 
 FAMILIES: dict[str, Callable[[int], Any]] = {

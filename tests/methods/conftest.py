@@ -11,7 +11,7 @@ if "tiny_models" not in sys.modules:
     sys.modules["tiny_models"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["tiny_models"])
 
-import tiny_models  # noqa: E402
+import tiny_models
 
 _made: dict = {}
 

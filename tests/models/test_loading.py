@@ -14,8 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from xllm_widgets.errors import CorruptModel, ModelNotFound, XllmError
-from xllm_widgets.models import bundled_models, checkpoints, load, recipe
-from xllm_widgets.models import catalogue, loading
+from xllm_widgets.models import bundled_models, catalogue, checkpoints, load, loading, recipe
 
 
 def save(folder: Path, seed: int = 0) -> Path:
@@ -110,7 +109,7 @@ def test_bundled_names_come_from_the_disk(bundle: Path) -> None:
 def test_bundled_models_and_checkpoints_load(bundle: Path) -> None:
     assert load("pebble-1m").recipe == {"seed": 0}
     assert load("pebble-1m@0.5M").name == "pebble-1m@0.5M"
-    with pytest.raises(ModelNotFound, match="0.5M, 2M, 10M") as caught:
+    with pytest.raises(ModelNotFound, match=r"0\.5M, 2M, 10M") as caught:
         load("pebble-1m@7M")
     one_sentence(caught.value)
 
@@ -128,7 +127,7 @@ def test_a_misspelt_bundled_name_is_answered_without_asking_the_hub(
 
 @pytest.mark.parametrize("name", ["gpt2", "Qwen/Qwen2.5-0.5B", "no such/place at all", "../nowhere/model", ""])
 def test_a_model_out_of_reach_names_the_bundled_ones(bundle: Path, name: str) -> None:
-    with pytest.raises(ModelNotFound, match="pebble-0.3m, pebble-0.3m-noflip, pebble-1m, pebble-3m") as caught:
+    with pytest.raises(ModelNotFound, match=r"pebble-0\.3m, pebble-0\.3m-noflip, pebble-1m, pebble-3m") as caught:
         load(name)
     one_sentence(caught.value)
 
@@ -141,7 +140,7 @@ def test_a_hub_that_does_not_answer(bundle: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError("network is unreachable")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with pytest.raises(ModelNotFound, match="cannot be reached.*pebble-3m") as caught:
+    with pytest.raises(ModelNotFound, match=r"cannot be reached.*pebble-3m") as caught:
         load("gpt2")
     one_sentence(caught.value)
 
@@ -238,7 +237,7 @@ def test_damage_is_named_in_one_sentence(folder: Path, damage, words: str, capfd
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match="no config.json") as caught:
+    with pytest.raises(ModelNotFound, match=r"no config\.json") as caught:
         load(tmp_path)
     one_sentence(caught.value)
 

@@ -100,7 +100,18 @@ def test_tails_are_as_few_as_can_be() -> None:
     tails = plan_tails([(5,), (6,), (7, 8, 9), (7, 8, 4), (7, 3)])
     assert [tail.ids for tail in tails] == [(7, 8)]
     reads = sorted((r.index, r.after, r.token) for r in tails[0].reads)
-    assert reads == [(0, 0, 5), (1, 0, 6), (2, 0, 7), (2, 1, 8), (2, 2, 9), (3, 0, 7), (3, 1, 8), (3, 2, 4), (4, 0, 7), (4, 1, 3)]
+    assert reads == [
+        (0, 0, 5),
+        (1, 0, 6),
+        (2, 0, 7),
+        (2, 1, 8),
+        (2, 2, 9),
+        (3, 0, 7),
+        (3, 1, 8),
+        (3, 2, 4),
+        (4, 0, 7),
+        (4, 1, 3),
+    ]
     assert sorted(t.ids for t in plan_tails([(1, 2), (3, 4), (5,)])) == [(1,), (3,)]
 
 

@@ -98,6 +98,8 @@ def test_a_mark_put_after_the_text_is_dropped() -> None:
 
     fresh = tiny_models.byte_level.__wrapped__()
     mark = tiny_models.MARK
-    fresh.backend_tokenizer.post_processor = processors.TemplateProcessing(single=f"{mark} $A {mark}", special_tokens=[(mark, 0)])
+    fresh.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{mark} $A {mark}", special_tokens=[(mark, 0)]
+    )
     reader = Reader(fresh)
     assert reader.encode("The film").ids == BYTES.encode("The film").ids == reader.ids("The film")

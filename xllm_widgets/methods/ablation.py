@@ -1,16 +1,22 @@
-"""What happens to the answer when tokens are replaced? Rows that agree up to their first change share its computation."""
+"""What happens to the answer when tokens are replaced? Rows share the computation of what they agree on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..models.batching import Stop, in_batches, token_budget
-from ..models.passes import Prefix
+from ..models.passes import Prefix, embed
 from .targets import Objective
 
+if TYPE_CHECKING:
+    from ..models.language_model import LanguageModel
+
 Progress = Callable[[float], None]
+Groups = Sequence[tuple[int, int]]
+Seed = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,15 @@ def values_of(
             if progress is not None:
                 progress(sum(work[: number + 1]) / sum(work))
     return out
+
+
+def resampled(lm: "LanguageModel", ranges: Groups, n: int, seed: Seed) -> list[Variation]:
+    """For each range n variations in which its tokens are random ordinary ones; range by range."""
+    ordinary = np.setdiff1d(np.arange(len(lm.tokenizer)), lm.tokenizer.all_special_ids)
+    rng = np.random.default_rng(seed)
+    return [
+        Variation(range(a, b), embed(lm, rng.choice(ordinary, b - a).tolist())) for a, b in ranges for _ in range(n)
+    ]
 
 
 def _chunks(variations: Sequence[Variation], length: int, budget: int, share: bool) -> list[tuple[int, list[int]]]:

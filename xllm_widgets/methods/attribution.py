@@ -1,4 +1,5 @@
-"""Which tokens of a prompt does an answer rest on? Five methods, one shape of answer, and a measure of how far to trust it.
+"""Which tokens of a prompt does an answer rest on? Five methods, one shape of answer, and a measure of how far to trust
+it.
 
 All work on the prompt's embeddings x (tokens, width) and a number f(x) = log p(target), or a difference of two.
 
@@ -8,11 +9,11 @@ All work on the prompt's embeddings x (tokens, width) and a number f(x) = log p(
 | resampling_ablation | f(x) - mean f(x with token i replaced by a random one) |
 | gradient_x_input | x_i · ∂f/∂x_i (Shrikumar et al., 2016) |
 | gradient_norm | ‖∂f/∂x_i‖ (Li et al., 2016) |
-| integrated_gradients | (x_i - b_i) · ∫ ∂f/∂x_i along the straight path from the baseline b (Sundararajan et al., 2017) |
+| integrated_gradients | (x_i - b_i) · mean ∂f/∂x_i on the path from the baseline b (Sundararajan et al., 2017) |
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..models.batching import Stop, in_batches, token_budget
 from ..models.cost import seconds_per_token
 from ..models.passes import embed, mean_embedding
 from ..models.text import Tokens
-from .ablation import Progress, Variation, values_of
+from .ablation import Groups, Progress, Variation, resampled, values_of
 from .faithfulness import Faithfulness, faithfulness
 from .targets import Objective, Target
 
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
 
 METHODS = ("occlusion", "resampling_ablation", "gradient_x_input", "gradient_norm", "integrated_gradients")
 TOLERATED_ERROR = 0.05  # relative completeness error above which integrated gradients says so in words
-Groups = Sequence[tuple[int, int]]
 
 
 @dataclass
 class Attribution:
     """Scores of a prompt's tokens for one or more targets.
 
-    `scores`: (targets, prompt tokens), nats (nats per unit of embedding for gradient_norm); special tokens are scored too, see
-    `tokens.special`. `values`: f(x) for each target. `completeness_error`: for integrated gradients, the largest
-    |Σ scores - (f(x) - f(baseline))| relative to |f(x) - f(baseline)|; None for other methods. `groups`: token ranges scored as
-    wholes, with `group_scores` (targets, groups); `scores` then spreads each evenly over its tokens and is 0 elsewhere.
+    `scores`: (targets, prompt tokens), nats (nats per unit of embedding for gradient_norm); special tokens are scored
+    too, see `tokens.special`. `values`: f(x) for each target. `completeness_error`: for integrated gradients, the
+    largest relative difference between the sum of the scores and f(x) - f(baseline); None for other methods. `groups`: token
+    ranges scored as wholes, with `group_scores` (targets, groups); `scores` then spreads each evenly over its tokens,
+    and is 0 elsewhere.
     """
 
     tokens: Tokens
@@ -69,7 +70,9 @@ class Attribution:
         for row, name, value in zip(self.scores, self.targets, self.values, strict=True):
             order = [i for i in np.argsort(-np.abs(row)) if not self.tokens.special[i]][:top]
             listed = ", ".join(f"{self.tokens.strings[i]!r} {row[i]:+.3g}" for i in order)
-            lines.append(f"{name} = {value:.3f}; by {self.method.replace('_', ' ')} the weightiest tokens are {listed}.")
+            lines.append(
+                f"{name} = {value:.3f}; by {self.method.replace('_', ' ')} the weightiest tokens are {listed}."
+            )
         if self.completeness_error is not None:
             lines.append(_completeness_in_words(self.completeness_error))
         return "\n".join(lines)
@@ -91,12 +94,12 @@ def attribute(
 ) -> Attribution:
     """Score each token of the prompt by one of METHODS.
 
-    `target`: a continuation, a pair (a, b) for log p(a) - log p(b), or a list of those. `baseline` (occlusion, integrated
-    gradients): "mean" embedding, "zero" (misleads under RMSNorm), or an array (width,) or (tokens, width). `steps`: nodes of
-    the Gauss-Legendre rule. `n_replacements`, `seed`: random tokens of resampling ablation. `groups`: token ranges
-    (start, end) to be scored as wholes, which is cheaper for occlusion. `should_stop` is asked between batches, Interrupted if it
-    says yes; `progress` is told the share done.
-    Raises PromptError for a prompt, target or group that cannot be scored, XllmError for an unknown method.
+    `target`: a continuation, a pair (a, b) for log p(a) - log p(b), or a list of those. `baseline` (occlusion,
+    integrated gradients): "mean" embedding, "zero" (misleads under RMSNorm), or an array (width,) or (tokens, width).
+    `steps`: nodes of the Gauss-Legendre rule. `n_replacements`, `seed`: random tokens of resampling ablation. `groups`:
+    token ranges (start, end) to be scored as wholes, which is cheaper for occlusion. `should_stop` is asked between
+    batches, Interrupted if it says yes; `progress` is told the share done. Raises PromptError for a prompt, target or
+    group that cannot be scored, XllmError for an unknown method.
     """
     if method not in METHODS:
         raise XllmError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
@@ -107,15 +110,13 @@ def attribute(
     x = embed(lm, objective.tokens.ids)[None]
     run = _Run(objective, x, _baseline(lm, baseline, x), steps, n_replacements, seed, should_stop, progress)
     if method in ("occlusion", "resampling_ablation"):
-        values, group_scores = run.ablate(ranges or [(i, i + 1) for i in range(objective.length)], method)
-        scores, error = _spread(group_scores, ranges, objective.length), None
+        values, scores = run.ablate(ranges or [(i, i + 1) for i in range(objective.length)], method)
+        error = None
     else:
         values, scores, error = run.gradients(method)
-        group_scores = None if ranges is None else np.stack([scores[:, a:b].sum(1) for a, b in ranges], 1)
-        scores = scores if ranges is None else _spread(group_scores, ranges, objective.length)
-    return Attribution(
-        objective.tokens, scores, objective.names, method, values, error, ranges, group_scores if ranges else None, objective
-    )
+        scores = scores if ranges is None else np.stack([scores[:, a:b].sum(1) for a, b in ranges], 1)
+    answer = Attribution(objective.tokens, scores, objective.names, method, values, error, objective=objective)
+    return answer if ranges is None else _grouped(answer, ranges)
 
 
 def estimate_seconds(
@@ -205,27 +206,20 @@ def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def completeness_error(scores: np.ndarray, value: np.ndarray, baseline_value: np.ndarray) -> float:
-    """How far do scores (targets, tokens) miss the change f(x) - f(baseline) they should add up to? Largest relative error."""
+    """How far do scores (targets, tokens) miss the change f(x) - f(baseline) they should add up to? Relative."""
     change = np.asarray(value) - np.asarray(baseline_value)
     return float(np.max(np.abs(scores.sum(-1) - change) / np.maximum(np.abs(change), 1e-12)))
 
 
 def instruction_density(scores: np.ndarray) -> float:
-    """How widely is importance spread? Σ of scores normalised by their largest (Wu et al., 2023, for instruction words).
+    """How widely is importance spread? Σ of scores normalised by their largest (Wu et al., 2023, for instruction
+    words).
 
-    `scores`: (tokens,) of one sign or absolute values; 1 when a single token counts, n when n count alike; 0 if all are zero.
+    `scores`: (tokens,) of one sign or absolute values; 1 when a single token counts, n when n count alike; 0 if all are
+    zero.
     """
     sizes = np.abs(np.asarray(scores, dtype=float))
     return float(sizes.sum() / sizes.max()) if sizes.size and sizes.max() > 0 else 0.0
-
-
-def resampled(lm: "LanguageModel", ranges: Groups, n: int, seed: int | tuple[int, int]) -> list[Variation]:
-    """For each range n variations in which its tokens are random ordinary ones; range by range."""
-    ordinary = np.setdiff1d(np.arange(len(lm.tokenizer)), lm.tokenizer.all_special_ids)
-    rng = np.random.default_rng(seed)
-    return [
-        Variation(range(a, b), embed(lm, rng.choice(ordinary, b - a).tolist())) for a, b in ranges for _ in range(n)
-    ]
 
 
 def _gradient(objective: Objective, x: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
@@ -259,26 +253,26 @@ def _checked(groups: Groups | None, length: int) -> list[tuple[int, int]] | None
     ranges = [(int(a), int(b)) for a, b in groups]
     for a, b in ranges:
         if not 0 <= a < b <= length:
-            raise PromptError(f"The group ({a}, {b}) is no range of tokens in a prompt of {length}; give 0 ≤ start < end.")
+            raise PromptError(
+                f"The group ({a}, {b}) is no range of tokens in a prompt of {length}; give 0 ≤ start < end."
+            )
     if not ranges:
         raise PromptError("Give at least one group of tokens, or leave groups out.")
     return ranges
 
 
-def _spread(group_scores: np.ndarray, ranges: Groups | None, length: int) -> np.ndarray:
-    """(targets, groups) → (targets, tokens), each group's score shared out evenly."""
-    if ranges is None:
-        return group_scores
-    scores = np.zeros((group_scores.shape[0], length))
+def _grouped(answer: Attribution, ranges: list[tuple[int, int]]) -> Attribution:
+    """Scores (targets, groups) → an answer by token, in which each group's score is shared out evenly."""
+    scores = np.zeros((answer.scores.shape[0], len(answer.tokens)))
     for column, (a, b) in enumerate(ranges):
-        scores[:, a:b] += group_scores[:, column : column + 1] / (b - a)
-    return scores
+        scores[:, a:b] += answer.scores[:, column : column + 1] / (b - a)
+    return replace(answer, scores=scores, groups=ranges, group_scores=answer.scores)
 
 
 def _completeness_in_words(error: float) -> str:
     if error <= TOLERATED_ERROR:
         return f"Completeness error {error:.1%}: the scores add up to the change they explain."
     return (
-        f"Completeness error {error:.0%}: the scores do not add up to the change they explain, so do not read this picture; "
-        "take more steps, the mean baseline, or occlusion."
+        f"Completeness error {error:.0%}: the scores do not add up to the change they explain, so do not read this "
+        "picture; take more steps, the mean baseline, or occlusion."
     )

@@ -1,15 +1,16 @@
-"""Does the model agree with an explanation? Rank correlation with resampling ablation, and what deleting tokens does."""
+"""Does the model agree with an explanation? Rank correlation with resampling ablation, and deletion curves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.stats import rankdata
 
 from ..errors import XllmError
 from ..models.batching import Stop
 from ..models.passes import embed, mean_embedding
+from .ablation import Groups, Variation, resampled, values_of
 
 if TYPE_CHECKING:
     from .attribution import Attribution
@@ -23,8 +24,8 @@ class Faithfulness:
 
     `rank_correlation`: Spearman's ρ between |score| and |drop under resampling ablation| over the n tokens that are not
     special, with a 95 % bootstrap interval (`low`, `high`) over tokens; `signed_rank_correlation` compares with signs.
-    `deletion_curve`, `random_curve`: the target's value after the weightiest (or randomly chosen) tokens, a share `shares` of
-    them, were replaced by the mean embedding; below the random curve, the order is better than chance.
+    `deletion_curve`, `random_curve`: the target's value after the weightiest (or randomly chosen) tokens, a share
+    `shares` of them, were replaced by the mean embedding; below the random curve, the order is better than chance.
     """
 
     rank_correlation: float
@@ -41,7 +42,8 @@ class Faithfulness:
         gap = float(np.mean(self.random_curve - self.deletion_curve))
         return (
             f"Rank correlation with resampling ablation {self.rank_correlation:.2f} (95 % interval {self.low:.2f} to "
-            f"{self.high:.2f}, n = {self.n} tokens); deleting by score lowers the target {gap:.2f} nats more than at random."
+            f"{self.high:.2f}, n = {self.n} tokens); deleting by score lowers the target {gap:.2f} nats "
+            "more than at random."
         )
 
 
@@ -50,12 +52,9 @@ def faithfulness(
 ) -> Faithfulness:
     """Test an attribution's scores for one of its targets against the model itself.
 
-    Each token is replaced by `n_replacements` random ones, one token at a time; grouped scores are tested group by group.
-    Raises XllmError if the model has changed since (the attribution was made under an edit that has ended).
+    Each token is replaced by `n_replacements` random ones, one token at a time; grouped scores are tested group by
+    group. Raises XllmError if the model has changed since (the attribution was made under an edit that has ended).
     """
-    from .ablation import Variation, values_of
-    from .attribution import resampled
-
     objective, tokens = attribution.objective, attribution.tokens
     assert objective is not None
     x = embed(objective.lm, tokens.ids)[None]
@@ -64,12 +63,16 @@ def faithfulness(
         raise XllmError("The model answers differently than when this was made; attribute again under the same edits.")
     ranges = attribution.groups or [(i, i + 1) for i, special in enumerate(tokens.special) if not special]
     scores = _scores(attribution, ranges, target)
-    changed = values_of(objective, x, resampled(objective.lm, ranges, n_replacements, (seed, 1)), should_stop)[:, target]
+    changed = values_of(objective, x, resampled(objective.lm, ranges, n_replacements, (seed, 1)), should_stop)[
+        :, target
+    ]
     drops = whole - changed.reshape(len(ranges), n_replacements).mean(1)
     low, high = bootstrap_interval(np.abs(scores), np.abs(drops), seed)
     orders = [np.argsort(-scores), *_shuffles(len(ranges), seed)]
     mean = mean_embedding(objective.lm)
-    curves = values_of(objective, x, [v for o in orders for v in _deletions(o, ranges, x, mean)], should_stop)[:, target]
+    curves = values_of(objective, x, [v for o in orders for v in _deletions(o, ranges, x, mean)], should_stop)[
+        :, target
+    ]
     curves = curves.reshape(len(orders), len(SHARES))
     return Faithfulness(
         rank_correlation(np.abs(scores), np.abs(drops)),
@@ -107,7 +110,7 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (ra * rb).sum(-1) / np.sqrt((ra**2).sum(-1) * (rb**2).sum(-1))
 
 
-def _scores(attribution: "Attribution", ranges: Sequence[tuple[int, int]], target: int) -> np.ndarray:
+def _scores(attribution: "Attribution", ranges: Groups, target: int) -> np.ndarray:
     if attribution.group_scores is not None:
         return attribution.group_scores[target]
     return attribution.scores[target, [a for a, _ in ranges]]
@@ -118,10 +121,8 @@ def _shuffles(n: int, seed: int) -> list[np.ndarray]:
     return [rng.permutation(n) for _ in range(N_RANDOM_ORDERS)]
 
 
-def _deletions(order: np.ndarray, ranges: Sequence[tuple[int, int]], x, mean) -> list:
+def _deletions(order: np.ndarray, ranges: Groups, x: torch.Tensor, mean: torch.Tensor) -> list[Variation]:
     """One variation for each share: that many of the ordered ranges replaced by the mean embedding."""
-    from .ablation import Variation
-
     out = []
     for share in SHARES:
         gone = [p for i in order[: round(share * len(order))] for p in range(*ranges[i])]

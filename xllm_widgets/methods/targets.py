@@ -1,6 +1,5 @@
-"""What an attribution explains: log p of a continuation, or the difference of two, as one differentiable number a row."""
+"""What an attribution explains: log p of a continuation, or the difference of two, as a differentiable number."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +19,7 @@ Target = str | tuple[str, str]
 class Objective:
     """The numbers to be explained, as a function of the prompt's embeddings."""
 
-    def __init__(self, lm: "LanguageModel", prompt: str, targets: Target | Sequence[Target]) -> None:
+    def __init__(self, lm: "LanguageModel", prompt: str, targets: Target | list[Target]) -> None:
         """`targets`: a continuation, a pair (a, b) meaning log p(a) - log p(b), or a list of those."""
         self.lm = lm
         self.tokens = lm.tokens(prompt)
@@ -72,7 +71,9 @@ def _signed(target: Target) -> list[tuple[str, float]]:
         return [(target, 1.0)]
     if isinstance(target, tuple) and len(target) == 2:
         return [(target[0], 1.0), (target[1], -1.0)]
-    raise PromptError(f"A target is a continuation or a pair of two, not {target!r}; write (' yes', ' no') for a difference.")
+    raise PromptError(
+        f"A target is a continuation or a pair of two, not {target!r}; write (' yes', ' no') for a difference."
+    )
 
 
 def _name(pair: list[tuple[str, float]]) -> str:

@@ -1,4 +1,4 @@
-"""Attention as the model computes it, written out: full matrices for short prompts, or the mass on segments of the text."""
+"""Attention as the model computes it: full matrices for short prompts, or the mass on segments of the text."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

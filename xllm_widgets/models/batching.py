@@ -37,11 +37,13 @@ def ask(stop: Stop | None) -> None:
         raise Interrupted("The computation was stopped because its answer is no longer wanted.")
 
 
-def in_batches(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], None], stop: Stop | None = None) -> None:
+def in_batches(
+    items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], None], stop: Stop | None = None
+) -> None:
     """Call `run` on up to `size` items at a time, in order; out of memory: halve the size, warn once, go on.
 
-    `run` must write its results only when it has them all. `stop` is asked before each batch; Interrupted if it says yes.
-    Raises OutOfMemory if a single item does not fit.
+    `run` must write its results only when it has them all. `stop` is asked before each batch; Interrupted if it says
+    yes. Raises OutOfMemory if a single item does not fit.
     """
     at, size, warned = 0, max(1, size), False
     while at < len(items):

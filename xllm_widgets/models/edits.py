@@ -21,9 +21,9 @@ Positions = str | int | Sequence[int]
 class Steer:
     """Add `strength × vector` to the residual stream (activation addition; Turner et al., 2023).
 
-    `vector`: (width,) for all layers, or (layers, width), one row a layer. `layers`: a number, several, or "all";
-    0 is the embeddings, k the stream after block k, as in `activations`. `positions`: "all" (also generated tokens), or token
-    positions counted from the start of the prompt, negative ones from its end (-1 is its last token).
+    `vector`: (width,) for all layers, or (layers, width), one row a layer. `layers`: a number, several, or "all"; 0 is
+    the embeddings, k the stream after block k, as in `activations`. `positions`: "all" (also generated tokens), or
+    token positions counted from the start of the prompt, negative ones from its end (-1 is its last token).
     """
 
     vector: Any
@@ -61,7 +61,7 @@ def edited(lm: "LanguageModel", edits: Sequence[Steer]) -> Iterator["LanguageMod
     """Hold the model's lock and the edits' hooks for the length of a `with` block; nested edits add up."""
     with lm.lock:
         handles: list[Any] = [_offset_hook(lm)]
-        active: list[_Layer] = []
+        active: list[ActiveEdit] = []
         try:
             for edit in edits:
                 layers = _prepare(lm, edit)
@@ -84,7 +84,7 @@ def check_fired(lm: "LanguageModel") -> None:
         raise HookDidNotFire(f"The edit of layer {silent[0]} took no part in the forward pass; the model skips it.")
 
 
-class _Layer:
+class ActiveEdit:
     """One edit at one layer."""
 
     def __init__(self, number: int, push: torch.Tensor, positions: Positions) -> None:
@@ -113,17 +113,18 @@ class _Layer:
         return mask.to(hidden.dtype)
 
 
-def _prepare(lm: "LanguageModel", edit: Steer) -> list[_Layer]:
+def _prepare(lm: "LanguageModel", edit: Steer) -> list[ActiveEdit]:
     numbers = layer_numbers(edit.layers, lm.n_layers)
     vector = torch.as_tensor(np.asarray(edit.vector, dtype=np.float32)) * edit.strength
     if vector.shape not in {(lm.width,), (len(numbers), lm.width)}:
         raise UnsupportedModel(
-            f"A steering vector of shape {tuple(vector.shape)} does not fit; give ({lm.width},) or ({len(numbers)}, {lm.width})."
+            f"A steering vector of shape {tuple(vector.shape)} does not fit; give ({lm.width},) or "
+            f"({len(numbers)}, {lm.width})."
         )
     if isinstance(edit.positions, str) and edit.positions != "all":
         raise UnsupportedModel(f'positions={edit.positions!r} is not understood; give numbers, or "all".')
     rows = vector.expand(len(numbers), lm.width)
-    return [_Layer(number, row, edit.positions) for number, row in zip(numbers, rows, strict=True)]
+    return [ActiveEdit(number, row, edit.positions) for number, row in zip(numbers, rows, strict=True)]
 
 
 def _offset_hook(lm: "LanguageModel") -> Any:

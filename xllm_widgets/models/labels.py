@@ -27,6 +27,6 @@ def check_labels(lm: "LanguageModel", prompt: str, labels: Sequence[str]) -> Non
         if other != label:
             shown = lm.reader.strings([first])[0]
             raise LabelError(
-                f"The labels {other.strip()!r} and {label.strip()!r} begin with the same token {shown!r} for {lm.name}; "
-                "choose words that begin differently."
+                f"The labels {other.strip()!r} and {label.strip()!r} begin with the same token {shown!r} for "
+                f"{lm.name}; choose words that begin differently."
             )

@@ -12,7 +12,7 @@ from ..errors import PromptError
 from . import activations as _activations
 from . import attention as _attention
 from . import cost, passes, sampling, scoring
-from .edits import Positions, Running, Steer, edited
+from .edits import ActiveEdit, Positions, Running, Steer, edited
 from .structure import Structure, find_structure
 from .text import Reader, Tokens
 
@@ -29,12 +29,15 @@ class LanguageModel:
 
     sights = frozenset({"text", "logprobs", "activations", "gradients"})
 
-    def __init__(self, hf: Any, tokenizer: Any, name: str, *, stored_dtype: str = "", recipe: dict | None = None) -> None:
+    def __init__(
+        self, hf: Any, tokenizer: Any, name: str, *, stored_dtype: str = "", recipe: dict | None = None
+    ) -> None:
         self.hf, self.tokenizer, self.name, self.recipe = hf.eval(), tokenizer, name, recipe
         self.stored_dtype = stored_dtype
         self.lock = threading.RLock()
         self.reader = Reader(tokenizer)
-        self.running, self.active_edits = Running(), []
+        self.running = Running()
+        self.active_edits: list[ActiveEdit] = []
         self.structure: Structure = find_structure(hf)
         self.keeps_logits = _takes(hf.forward, "logits_to_keep")
         self.shares_prefixes = False
@@ -75,8 +78,8 @@ class LanguageModel:
         """One line: size, shape, context, and the device and number format chosen."""
         stored = f" (stored as {self.stored_dtype})" if self.stored_dtype not in ("", _name(self.dtype)) else ""
         return (
-            f"{self.name}: {_count(self.n_parameters)} parameters, {type(self.hf).__name__}, {self.n_layers} blocks of width "
-            f"{self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on {self.device}."
+            f"{self.name}: {_count(self.n_parameters)} parameters, {type(self.hf).__name__}, {self.n_layers} blocks of "
+            f"width {self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on {self.device}."
         )
 
     def __repr__(self) -> str:
@@ -110,11 +113,13 @@ class LanguageModel:
         *,
         should_stop: Callable[[], bool] | None = None,
     ) -> np.ndarray:
-        """How likely is each continuation behind each prompt? log p(continuation | prompt): (prompts, continuations), nats.
+        """How likely is each continuation behind each prompt? log p(continuation | prompt): (prompts, continuations),
+        nats.
 
-        `continuations`: one list for all prompts, or one list each (ragged ones are filled up with NaN). A continuation may have
-        several tokens, whose log-probabilities add. It is encoded together with its prompt; if that would change the
-        prompt's tokens, by itself. Raises PromptError for empty or overlong text, Interrupted when `should_stop` says so.
+        `continuations`: one list for all prompts, or one list each (ragged ones are filled up with NaN). A continuation
+        may have several tokens, whose log-probabilities add. It is encoded together with its prompt; if that would
+        change the prompt's tokens, by itself. Raises PromptError for empty or overlong text, Interrupted when
+        `should_stop` says so.
         """
         with self.lock, torch.inference_mode():
             return scoring.logprobs(self, prompts, continuations, should_stop)
@@ -150,8 +155,8 @@ class LanguageModel:
     ) -> np.ndarray:
         """The residual stream: (prompts, layers, positions, width), float32, before the final norm.
 
-        Layer 0 is the embeddings, layer k the stream after block k. `positions`: token numbers, negative from the prompt's
-        end, or "all" (shorter prompts are filled up with NaN on the right).
+        Layer 0 is the embeddings, layer k the stream after block k. `positions`: token numbers, negative from the
+        prompt's end, or "all" (shorter prompts are filled up with NaN on the right).
         """
         with self.lock, torch.inference_mode():
             return _activations.activations(self, prompts, layers, positions, should_stop)
@@ -159,8 +164,9 @@ class LanguageModel:
     def attention(self, prompt: str, segments: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
         """Where does each token look? (layers, heads, queries, keys), rows sum to one.
 
-        With `segments`, ranges (start, end) of characters of the prompt: the mass on each, (layers, heads, queries, segments).
-        A token belongs to every segment it shares a character with. At most 1,024 tokens; PromptError beyond.
+        With `segments`, ranges (start, end) of characters of the prompt: the mass on each, (layers, heads, queries,
+        segments). A token belongs to every segment it shares a character with. At most 1,024 tokens; PromptError
+        beyond.
         """
         with self.lock, torch.inference_mode():
             return _attention.attention(self, prompt, segments)
@@ -179,7 +185,8 @@ class LanguageModel:
             return attribute(self, prompt, target, method, **options)
 
     def edit(self, *edits: Steer) -> AbstractContextManager["LanguageModel"]:
-        """`with lm.edit(Steer(vector, layers, strength, positions)):` every verb sees the edited model; nested edits add.
+        """`with lm.edit(Steer(vector, layers, strength, positions)):` every verb sees the edited model; nested edits
+        add.
 
         The lock is held throughout, so no other thread meets the edited model by accident. The weights stay untouched.
         """

@@ -22,14 +22,18 @@ _HUB_SECONDS = 4.0
 
 
 def load(
-    name: str | Path, *, device: str | None = None, dtype: str | torch.dtype | None = None, quantization: str | None = None
+    name: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    quantization: str | None = None,
 ) -> LanguageModel:
     """One door to every causal language model that transformers can load from safetensors.
 
     `name`: a bundled model ("pebble-3m"), one of its checkpoints ("pebble-1m@2M"), a folder, or a hub id ("gpt2").
-    `device`: CUDA, else MPS, else CPU unless given. `dtype`: float32 on CPU and for small models, else what the hardware
-    does fast. `quantization`: "8bit" or "4bit" (needs the bitsandbytes package). `lm.describe()` says what was chosen.
-    Raises ModelNotFound, CorruptModel, or XllmError for an option that cannot be had; each in one sentence.
+    `device`: CUDA, else MPS, else CPU unless given. `dtype`: float32 on CPU and for small models, else what the
+    hardware does fast. `quantization`: "8bit" or "4bit" (needs the bitsandbytes package). `lm.describe()` says what was
+    chosen. Raises ModelNotFound, CorruptModel, or XllmError for an option that cannot be had; each in one sentence.
     """
     where, label = _locate(str(name))
     options = _options(device, dtype, quantization)
@@ -64,7 +68,9 @@ def _alternatives(name: str) -> str:
     names = bundled_models()
     close = difflib.get_close_matches(name.split("/")[-1], names, 3, 0.5)
     listed = close + [n for n in names if n not in close]
-    return f"bundled and ready without a network: {', '.join(listed)}." if listed else "no bundled models are installed."
+    return (
+        f"bundled and ready without a network: {', '.join(listed)}." if listed else "no bundled models are installed."
+    )
 
 
 def _ask_hub(name: str) -> None:
@@ -79,9 +85,13 @@ def _ask_hub(name: str) -> None:
     try:
         HfApi().model_info(name, timeout=_HUB_SECONDS)
     except GatedRepoError:
-        raise ModelNotFound(f"{name!r} asks for its licence to be accepted on the hub first; {_alternatives(name)}") from None
+        raise ModelNotFound(
+            f"{name!r} asks for its licence to be accepted on the hub first; {_alternatives(name)}"
+        ) from None
     except RepositoryNotFoundError:
-        raise ModelNotFound(f"The hub has no public model {name!r}; check the spelling, or {_alternatives(name)}") from None
+        raise ModelNotFound(
+            f"The hub has no public model {name!r}; check the spelling, or {_alternatives(name)}"
+        ) from None
     except Exception:  # whatever a network can do: no route, no name, a proxy's page
         raise ModelNotFound(f"The hub cannot be reached for {name!r}; {_alternatives(name)}") from None
 
@@ -120,7 +130,8 @@ def _weights(where: str, label: str, options: dict[str, Any]) -> Any:
         raise _sentence(where, label, error) from None
     if wrong := sorted([*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]):
         raise CorruptModel(
-            f"{len(wrong)} of the weights of {label} are missing or of the wrong shape ({wrong[0]} first); fetch it again."
+            f"{len(wrong)} of the weights of {label} are missing or of the wrong shape ({wrong[0]} first); "
+            "fetch it again."
         )
     return hf
 
@@ -136,16 +147,22 @@ def _check_files(folder: Path, label: str) -> None:
     except ValueError:
         config = None
     if not isinstance(config, dict) or "model_type" not in config:
-        raise CorruptModel(f"The config.json of {label} cannot be read as a model's configuration; fetch the model again.")
+        raise CorruptModel(
+            f"The config.json of {label} cannot be read as a model's configuration; fetch the model again."
+        )
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise CorruptModel(f"{label} has no .safetensors file, the only format that is loaded; convert or fetch it again.")
+        raise CorruptModel(
+            f"{label} has no .safetensors file, the only format that is loaded; convert or fetch it again."
+        )
     for file in files:
         try:
             with safe_open(file, framework="pt"):
                 pass
         except Exception as error:  # safetensors' own error class has no stable home
-            raise CorruptModel(f"{file.name} of {label} is damaged or cut short ({_first_line(error)}); fetch it again.") from None
+            raise CorruptModel(
+                f"{file.name} of {label} is damaged or cut short ({_first_line(error)}); fetch it again."
+            ) from None
 
 
 def _tokenizer(where: str, label: str) -> Any:

@@ -1,7 +1,7 @@
 """The one place where a model runs: logits of the last positions, alone or behind a cached prefix."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import DynamicCache
@@ -11,12 +11,10 @@ from .edits import check_fired
 if TYPE_CHECKING:
     from .language_model import LanguageModel
 
-Input = torch.Tensor  # ids (rows, tokens), int64; or embeddings (rows, tokens, width)
-
 
 def last_logits(
     lm: "LanguageModel",
-    x: Input,
+    x: torch.Tensor,
     keep: int,
     *,
     prompt_lengths: Sequence[int] | None = None,
@@ -24,10 +22,12 @@ def last_logits(
 ) -> torch.Tensor:
     """Logits of the last `keep` positions: (rows, keep, vocabulary), float32.
 
-    `x` holds ids or embeddings, no padding mask: attention is causal, so tokens to the right of a row's end change nothing
-    before them. Raises HookDidNotFire if an active edit was skipped.
+    `x`: ids (rows, tokens) or embeddings (rows, tokens, width), without a mask: attention is causal, so tokens to the
+    right of a row's end change nothing before them. Raises HookDidNotFire if an active edit was skipped.
     """
-    words = {"input_ids": x.to(lm.device)} if x.dtype == torch.long else {"inputs_embeds": x.to(lm.device, lm.dtype)}
+    words: dict[str, Any] = (
+        {"input_ids": x.to(lm.device)} if x.dtype == torch.long else {"inputs_embeds": x.to(lm.device, lm.dtype)}
+    )
     if cache is not None:
         words |= {"past_key_values": cache, "use_cache": True}
     else:
@@ -60,7 +60,7 @@ def mean_embedding(lm: "LanguageModel") -> torch.Tensor:
 class Prefix:
     """Keys and values of one row of tokens, computed once, to be continued by many rows."""
 
-    def __init__(self, lm: "LanguageModel", x: Input, prompt_length: int | None = None) -> None:
+    def __init__(self, lm: "LanguageModel", x: torch.Tensor, prompt_length: int | None = None) -> None:
         """`x`: (1, tokens) ids or (1, tokens, width) embeddings."""
         cache = DynamicCache()
         lengths = None if prompt_length is None else [prompt_length]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from transformers import DynamicCache
 
 from ..errors import PromptError, XllmError
 from .batching import Stop, ask, in_batches, token_budget
@@ -68,7 +69,8 @@ def generate(
     lm: "LanguageModel", prompts: str | Sequence[str], knobs: Knobs, should_stop: Stop | None
 ) -> list[list[Generation]]:
     """See `LanguageModel.generate`."""
-    return [_continue(lm, prompt, knobs, should_stop) for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+    texts = [prompts] if isinstance(prompts, str) else prompts
+    return [_continue(lm, prompt, knobs, should_stop) for prompt in texts]
 
 
 def _continue(lm: "LanguageModel", prompt: str, knobs: Knobs, should_stop: Stop | None) -> list[Generation]:
@@ -166,7 +168,7 @@ class _Stepper:
     def __init__(self, lm: "LanguageModel", ids: list[int], rows: int) -> None:
         self.lm, self.length, self.rows = lm, len(ids), rows
         self.ids = torch.tensor([ids])
-        self.cache = None
+        self.cache: DynamicCache | None = None
 
     def first(self) -> torch.Tensor:
         last = self.ids[:, -1:].expand(self.rows, -1)

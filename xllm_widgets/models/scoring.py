@@ -35,8 +35,8 @@ class Tail:
 def plan_tails(continuations: Sequence[Sequence[int]]) -> list[Tail]:
     """The fewest rows in which each token of each continuation is read exactly once.
 
-    A continuation of n tokens needs its first n - 1 appended; one that begins another needs no row of its own. So single
-    tokens all share one row: the prompt itself.
+    A continuation of n tokens needs its first n - 1 appended; one that begins another needs no row of its own. So
+    single tokens all share one row: the prompt itself.
     """
     bodies = sorted({tuple(c[:-1]) for c in continuations}, key=len, reverse=True)
     rows: list[tuple[int, ...]] = []
@@ -91,7 +91,7 @@ def _lists(continuations: Sequence, n: int) -> list[list[str]]:
         return [list(continuations)] * n
     if len(continuations) != n or any(isinstance(c, str) for c in continuations):
         raise PromptError(
-            f"There are {n} prompts but {len(continuations)} lists of continuations; give one list for all, or one each."
+            f"There are {n} prompts but {len(continuations)} lists of continuations; give one for all, or one each."
         )
     return [list(c) for c in continuations]
 

@@ -15,9 +15,10 @@ _BYTE_PIECE = re.compile(r"^<0x([0-9A-Fa-f]{2})>$")
 class Tokens:
     """A text as the model reads it; four lists of one length, one entry a token.
 
-    `strings`: the text of the token; bytes that are no whole character show as `<0xE6>`. `ids`: the vocabulary's numbers.
-    `offsets`: (start, end) characters in `text`; tokens that hold pieces of one character share its offsets.
-    `special`: True for tokens the tokenizer put in by itself (a beginning-of-text mark), which have no characters.
+    `strings`: the text of the token; bytes that are no whole character show as `<0xE6>`. `ids`: its numbers in the
+    vocabulary. `offsets`: (start, end) characters in `text`; tokens that hold pieces of one character share its
+    offsets. `special`: True for tokens the tokenizer put in by itself (a beginning-of-text mark), which have no
+    characters.
     """
 
     text: str
@@ -116,7 +117,7 @@ class Reader:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise PromptError(
-                f"Character {error.start + 1} of the text is half of a character (a lone surrogate); delete it or type it again."
+                f"Character {error.start + 1} of the text is half of a character (a lone surrogate); type it again."
             ) from None
         return self.tokenizer(text, add_special_tokens=marks, verbose=False).encodings[0]
 
@@ -171,7 +172,7 @@ def _spans(text: str, pieces: list[bytes]) -> list[tuple[int, int]]:
 
 
 def _without_gaps(offsets: list[tuple[int, int]], special: list[bool], length: int) -> list[tuple[int, int]]:
-    """Give characters that no token claims (spaces a tokenizer drops) to the token after them, the last ones to the last."""
+    """Give characters that no token claims (spaces a tokenizer drops) to the next token, at the end to the last."""
     closed, at = [], 0
     for (start, end), mark in zip(offsets, special, strict=True):
         if mark:
