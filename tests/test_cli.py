@@ -1,6 +1,7 @@
 """The command line says what it found, in words; a mistake is one sentence on stderr and exit code 2."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -174,6 +175,14 @@ def test_an_unknown_size_names_the_sizes() -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (74, "74 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_durations_are_told_roughly(seconds: float, said: str) -> None:
     assert cli._duration(seconds) == said
+
+
+def test_a_console_without_unicode_is_served_too() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", "from xllm_widgets.cli import app; app()", "doctor"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "Python" in done.stdout
 
 
 def test_version() -> None:
