@@ -2,6 +2,7 @@
 
 import email
 import json
+import os
 import re
 import subprocess
 import sys
@@ -119,6 +120,24 @@ def test_wheel_metadata(built_wheel: Path) -> None:
     assert set(metadata.get_all("Provides-Extra", [])) == {"lab", "test"}
     assert "xllm = xllm_widgets.cli:app" in entry_points
     assert licence.startswith("MIT License")
+
+
+FROM_THE_WHEEL = """
+import json
+from xllm_widgets import microworld, models, paths
+world = microworld.World.default()
+print(json.dumps([str(paths.data_dir()), str(paths.notebooks_dir()), models.bundled_models()]))
+"""
+
+
+def test_an_installed_wheel_needs_nothing_of_the_checkout(installed_wheel: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(installed_wheel)}
+    command = [sys.executable, "-c", FROM_THE_WHEEL]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    data, notebooks, models = json.loads(done.stdout)
+    assert Path(data) == installed_wheel / "xllm_widgets" / "data"
+    assert (Path(notebooks) / "00_start_here.ipynb").is_file()
+    assert {"pebble-0.1m", "pebble-0.3m", "pebble-1m", "pebble-3m"} <= set(models)
 
 
 PROBE = """
