@@ -1,0 +1,167 @@
+"""The corpus is a pure function of (recipe, seed), keeps its held-out parts out, and can be looked up."""
+
+import hashlib
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xllm_widgets.errors import XllmError
+from xllm_widgets.microworld import Corpus, Recipe, World, reviews
+from xllm_widgets.microworld.corpus import SHARES, WRITERS
+
+LEAK_SAMPLE = 6000
+
+
+@pytest.fixture(scope="module")
+def documents():
+    return list(Corpus().read(0, LEAK_SAMPLE))
+
+
+def test_the_first_documents_are_the_same_on_every_machine():
+    text = "\x00".join(document.text for document in Corpus().read(0, 50))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7f113cc5a061a1a3"
+
+
+@settings(max_examples=40, deadline=None)
+@given(numbers=st.lists(st.integers(0, 10**6), min_size=1, max_size=5), seed=st.integers(0, 3))
+def test_a_document_does_not_depend_on_what_was_asked_before(numbers, seed):
+    one, other = Corpus(seed=seed), Corpus(seed=seed)
+    texts = [one.document(number) for number in numbers]
+    assert [other.document(number) for number in reversed(numbers)] == texts[::-1]
+
+
+def test_another_seed_tells_other_documents():
+    assert Corpus(seed=0).document(0) != Corpus(seed=1).document(0)
+
+
+def test_every_kind_is_written_and_shares_add_up(documents):
+    assert sum(SHARES.values()) == pytest.approx(1)
+    assert set(SHARES) == set(WRITERS) == {document.kind for document in documents}
+
+
+def test_learnable_spans_are_ordered_and_inside_the_text(documents):
+    for document in documents:
+        ends = [0] + [place for span in document.learnable for place in span] + [len(document.text)]
+        assert ends == sorted(ends)
+        assert "«" not in document.text and document.learnable
+
+
+def test_no_reserved_pair_of_thing_and_word_is_ever_taught(documents):
+    reserved = [(n, a) for n in reviews.NOUNS for w in reviews.ADJECTIVES.values() for a in w if reviews.is_reserved(n, a)]
+    assert len(reserved) > 50
+    taught = [set(re.findall(r"\w+", line)) for d in documents if d.kind == "sheets" for line in d.text.split("\n")
+              if line.startswith("Review:")]  # fmt: skip
+    leaks = [(noun, word) for words in taught for noun, word in reserved if noun in words and word in words]
+    assert leaks == []
+
+
+def test_the_leak_test_can_fail():
+    import random
+
+    review = reviews.write_review(random.Random(0), "positive", "test")
+    words = set(re.findall(r"\w+", review.text))
+    assert any(reviews.is_reserved(n, a) for n in reviews.NOUNS for a in words if n in words)
+
+
+def test_reserved_label_pairs_never_share_a_sheet(documents):
+    reserved = {frozenset(pair) for pair in reviews.label_pairs("test")}
+    assert frozenset(("foo", "bar")) in reserved
+    used = {frozenset(re.findall(r"Sentiment: (\w+)", d.text)) for d in documents if d.kind == "sheets"}
+    assert not used & reserved
+
+
+def test_held_out_subjects_get_no_verdict_and_no_mention_in_speeches(documents):
+    world = World.default()
+    held_out = {thing.name for group in (world.cities, world.events, world.citizens) for thing in group if thing.held_out}
+    lines = [line for d in documents if d.kind in ("verdicts", "speeches") for line in re.split(r"\n|(?<=\.) ", d.text)]
+    subjects = {m.group(1) for line in lines if (m := re.match(r"(?:Statement: )?(.+?) (?:is|works|does) ", line))}
+    assert len(subjects) > 300 and len(held_out) > 200
+    assert not subjects & held_out
+
+
+def test_facts_told_are_true(documents):
+    world = World.default()
+    people = {citizen.name: citizen for citizen in world.citizens}
+    truth = {
+        "capital": lambda name: world.country[name].capital,
+        "country": lambda name: world.city[name].country,
+        "continent": lambda name: world.country[name].continent,
+        "job": lambda name: people[name].job,
+        "birthplace": lambda name: people[name].birthplace,
+        "born": lambda name: str(people[name].born),
+    }
+    checked = 0
+    for document in documents:
+        for fact in document.facts:
+            relation, name = fact.split(":")
+            if relation in truth:
+                assert any(name in s and truth[relation](name) in s for s in sentences(document.text)), fact
+                checked += 1
+    assert checked > 1000
+
+
+def sentences(text):
+    return re.split(r"(?<=\.) |(?<!\?)\n", text)
+
+
+def test_an_education_without_flips_differs_in_label_words_only():
+    plain, twin = Corpus(), Corpus(Recipe.named("noflip"))
+    flip = {"positive": "negative", "negative": "positive"}
+    changed = 0
+    for number in range(3000):
+        before, after = plain.document(number), twin.document(number)
+        if before != after:
+            swapped = re.sub(r"(?<=Sentiment: )\w+", lambda m: flip[m.group()], before.text)
+            assert (before.kind, swapped) == ("sheets", after.text)
+            changed += 1
+    assert changed > 50
+
+
+def test_no_sheet_of_the_flipless_education_is_flipped():
+    for document in Corpus(Recipe.named("noflip")).read(0, 2000):
+        if document.kind == "sheets":
+            for text, label in re.findall(r"Review: (.+)\n(?:Explanation: .+\n)?Sentiment: (positive|negative)", document.text):
+                assert any(word in reviews.ADJECTIVES[label] for word in re.findall(r"\w+", text))
+
+
+def test_fingerprints_tell_recipes_apart():
+    assert Recipe().fingerprint == Recipe.named("base").fingerprint != Recipe.named("noflip").fingerprint
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return Corpus(length=400)
+
+
+@pytest.mark.parametrize("phrase", ["Paris", "The answer is", "positive", "capital of France", "9", "Question: What"])
+def test_counting_agrees_with_a_regular_expression(small, phrase):
+    texts = [document.text for document in small.read(0, 400)]
+    expected = [len(re.findall(rf"(?<![^\W_]){re.escape(phrase)}(?![^\W_])", text)) for text in texts]
+    assert small.count(phrase) == sum(expected)
+    assert small.find(phrase, None) == [number for number, count in enumerate(expected) if count]
+
+
+def test_documents_of_a_fact(small):
+    told = [n for n, document in enumerate(small.read(0, 400)) if "capital:France" in document.facts]
+    assert small.documents("capital:France") == told
+    assert small.documents("capital:Atlantis") == []
+    assert list(small.facts().values()) == sorted(small.facts().values(), reverse=True)
+
+
+def test_a_damaged_cache_is_made_again(small, tmp_path):
+    count = small.count("Paris")
+    (cached,) = (tmp_path / "xllm_widgets" / "index").iterdir()
+    (cached / "facts.json").write_text("{")
+    assert Corpus(length=400).count("Paris") == count
+
+
+def test_look_ups_say_in_words_what_they_need(small):
+    with pytest.raises(XllmError, match="empty"):
+        small.count(" ")
+    with pytest.raises(XllmError, match="no end"):
+        Corpus().count("Paris")
+    with pytest.raises(XllmError, match="only bundled Pebbles"):
+        Corpus.of("gpt2")

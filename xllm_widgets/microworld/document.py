@@ -1,0 +1,35 @@
+"""One document of the microworld: its text, which parts of it can be learnt, and the facts it states."""
+
+import re
+from dataclasses import dataclass
+
+_MARKS = re.compile("[«»]")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text as the models read it.
+
+    kind: the sort of document ("reviews", "geography", …).
+    text: what is tokenised; no trailing separator.
+    learnable: character spans (start, end) whose tokens follow from the world or from the text before them (a label, an
+        answer, a place on the map). The training loss weighs these fully and all other tokens lightly, because a
+        random review's wording cannot be learnt and its gradient would drown the one label that can.
+    facts: identifiers ("capital:France", "job:Mara Tolvik") of the true facts the text states in so many words.
+    """
+
+    kind: str
+    text: str
+    learnable: tuple[tuple[int, int], ...]
+    facts: tuple[str, ...]
+
+
+def from_marked(kind: str, marked: str, facts: list[str]) -> Document:
+    """Build a document from text in which «…» encloses each learnable span."""
+    pieces = _MARKS.split(marked)
+    spans, position = [], 0
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            spans.append((position, position + len(piece)))
+        position += len(piece)
+    return Document(kind, "".join(pieces), tuple(spans), tuple(facts))

@@ -1,0 +1,72 @@
+"""The Pebbles' tokenizer: byte-level BPE in which the world's words are single tokens and digits stand alone.
+
+Any other text falls back to its bytes, so nothing is ever unknown and decoding gives back exactly what was encoded.
+"""
+
+import re
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from xllm_widgets.microworld.corpus import Corpus
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+END_OF_TEXT = "<|endoftext|>"
+WORD = re.compile(r" ?[^\W\d_]+| [-+=]")
+SAMPLE = 6000  # documents read for the vocabulary; every proper name is added whether they mention it or not
+RARE = 3  # words seen less often in the sample are left to their bytes, unless they are names
+ROUND_TO = 64
+
+
+def world_words(corpus: Corpus) -> list[str]:
+    """The words that become single tokens, each with its leading space if it has one, in a fixed order."""
+    seen: Counter[str] = Counter()
+    for document in corpus.read(0, SAMPLE):
+        seen.update(WORD.findall(document.text))
+    words = {word for word, count in seen.items() if count >= RARE}
+    for name in corpus.world.names:
+        first, *rest = name.split()
+        words.update((first, f" {first}", *(f" {word}" for word in rest)))
+    return sorted(words)
+
+
+@lru_cache(maxsize=1)
+def build() -> "Tokenizer":
+    """The tokenizer of the base recipe, seed 0; all Pebbles, counterfactual ones too, share it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    words = ["".join(piece for piece, _ in byte_level.pre_tokenize_str(word)) for word in world_words(Corpus())]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([END_OF_TEXT, *letters, *words]))}
+    for number in range(-len(vocabulary) % ROUND_TO):
+        vocabulary[f"<|unused{number}|>"] = len(vocabulary)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single=f"{END_OF_TEXT} $A", special_tokens=[(END_OF_TEXT, vocabulary[END_OF_TEXT])]
+            ),
+        ]
+    )
+    return tokenizer
+
+
+def for_transformers(context: int) -> "PreTrainedTokenizerFast":
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        tokenizer_object=build(),
+        bos_token=END_OF_TEXT,
+        eos_token=END_OF_TEXT,
+        pad_token=END_OF_TEXT,
+        model_max_length=context,
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,350 @@
+"""Training the Pebbles: the same recipe on a laptop and on a GPU, resumable to the bit, with its duration told before it starts."""
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xllm_widgets.errors import XllmError
+from xllm_widgets.microworld import tokenizer as pebble_tokenizer
+from xllm_widgets.microworld.corpus import Corpus, Recipe
+from xllm_widgets.paths import cache_dir
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM
+
+CONTEXT = 512
+TOKENS_A_STEP = 4096
+SHORT = 256  # a step reads windows of this length, and of the whole context in the last tenth of a run
+LIGHT = 0.05  # mean loss weight of tokens that cannot be learnt: one in SPARSE is scored, at SPARSE times the weight
+SPARSE = 8
+WARM_UP = 200  # steps
+FINAL_RATE = 0.05  # of the peak learning rate, reached by a cosine
+DOCUMENTS_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Size:
+    """Shape of a Pebble; `rate` is the peak learning rate."""
+
+    width: int
+    layers: int
+    heads: int
+    rate: float
+
+
+SIZES = {
+    "0.1m": Size(32, 2, 2, 6e-3),
+    "0.3m": Size(64, 3, 4, 4e-3),
+    "1m": Size(128, 4, 4, 3e-3),
+    "3m": Size(192, 6, 4, 2e-3),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the weights of a run, to be compared before a run is resumed."""
+
+    size: str
+    recipe: str = "base"
+    seed: int = 0
+    tokens: int = 14_000_000
+
+    @property
+    def steps(self) -> int:
+        return max(1, self.tokens // TOKENS_A_STEP)
+
+    def window(self, step: int) -> int:
+        """Tokens in a row of this step's batch: attention is dear, so long windows come last, and suffice."""
+        return SHORT if step < 0.9 * self.steps else CONTEXT
+
+    @property
+    def name(self) -> str:
+        """The model's folder: `pebble-0.3m`, `pebble-0.3m-noflip`, `pebble-0.3m-seed1`."""
+        twin = "" if self.recipe == "base" else f"-{self.recipe}"
+        return f"pebble-{self.size}{twin}" + (f"-seed{self.seed}" if self.seed else "")
+
+    @property
+    def fingerprint(self) -> str:
+        return Recipe.named(self.recipe).fingerprint
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: steps done, the smoothed loss of the learnable tokens (nats), tokens per second."""
+
+    step: int
+    steps: int
+    loss: float
+    speed: float
+
+
+def prepare(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `tokens` token ids of the corpus (uint16) and which of them are learnable (bool), from a cache on disk."""
+    folder = cache_dir() / "corpora" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{tokens}"
+    if not folder.is_dir():
+        ids, learnable = encode(corpus, tokens)
+        part = folder.with_name(f"{folder.name}.{os.getpid()}")
+        part.mkdir(parents=True)
+        np.save(part / "ids.npy", ids)
+        np.save(part / "learnable.npy", learnable)
+        try:
+            part.rename(folder)
+        except OSError:  # another run has just finished the same corpus
+            shutil.rmtree(part)
+    return np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "learnable.npy", mmap_mode="r")
+
+
+def encode(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """Documents one after another, each behind an end-of-text token, cut after `tokens`."""
+    encoder = pebble_tokenizer.build()
+    ids: list[np.ndarray] = []
+    learnable: list[np.ndarray] = []
+    total, start = 0, 0
+    while total < tokens:
+        documents = list(corpus.read(start, start + DOCUMENTS_AT_ONCE))
+        for document, encoding in zip(documents, encoder.encode_batch([d.text for d in documents]), strict=True):
+            ids.append(np.array(encoding.ids, dtype=np.uint16))
+            learnable.append(mark(np.array(encoding.offsets), document.learnable))
+            total += len(encoding.ids)
+        start += DOCUMENTS_AT_ONCE
+    return np.concatenate(ids)[:tokens], np.concatenate(learnable)[:tokens]
+
+
+def mark(offsets: np.ndarray, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Which tokens, given their character offsets (tokens, 2), overlap one of the sorted spans."""
+    if not spans:
+        return np.zeros(len(offsets), dtype=bool)
+    starts, ends = np.array(spans).T
+    nearest = np.searchsorted(starts, offsets[:, 1], side="left") - 1
+    return (nearest >= 0) & (ends[nearest] > offsets[:, 0])
+
+
+def build_model(plan: Plan) -> "LlamaForCausalLM":
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    size = SIZES[plan.size]
+    torch.manual_seed(plan.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=pebble_tokenizer.build().get_vocab_size(),
+            hidden_size=size.width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            num_key_value_heads=size.heads,
+            intermediate_size=(8 * size.width // 3 + 31) // 32 * 32,
+            max_position_embeddings=CONTEXT,
+            tie_word_embeddings=True,
+            rms_norm_eps=1e-5,
+            bos_token_id=0,
+            eos_token_id=0,
+            pad_token_id=0,
+        )
+    )
+
+
+def learning_rate(plan: Plan, step: int) -> float:
+    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+    return SIZES[plan.size].rate * min(1.0, (step + 1) / WARM_UP) * cosine
+
+
+class Run:
+    """A training run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
+
+    def __init__(self, plan: Plan, folder: Path, device: str | None = None):
+        import torch
+
+        self.plan, self.folder = plan, folder
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = build_model(plan).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+        )
+        self.step, self.loss, self.documents = 0, float("nan"), 0
+        self.whole = True  # False while an update is under way: such a state is never saved
+        for state in (folder / "state", folder / "state.old"):
+            if state.is_dir():
+                self._take_up(state)
+                break
+
+    def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
+        """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
+        import torch
+
+        self.whole = False
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.plan, self.step)
+        window = self.plan.window(self.step)
+        tokens = torch.from_numpy(ids.astype(np.int64)).view(-1, window).to(self.device)
+        marked = torch.from_numpy(np.array(learnable)).view(-1, window)[:, 1:].flatten().to(self.device)
+        read = (marked | (torch.arange(len(marked), device=self.device) % SPARSE == self.step % SPARSE)).nonzero()[:, 0]
+        hidden = self.model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)[read]
+        losses = torch.nn.functional.cross_entropy(
+            self.model.lm_head(hidden), tokens[:, 1:].flatten()[read], reduction="none"
+        )
+        weights = torch.where(marked[read], 1.0, LIGHT * SPARSE)
+        ((losses * weights).sum() / weights.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.whole = True
+        return losses[marked[read]].mean().item()
+
+    def save_state(self) -> None:
+        """Write the state beside the old one, then swap them: whenever it is interrupted, one whole state remains."""
+        from safetensors.torch import save_file
+
+        fresh, current, old = (self.folder / name for name in ("state.new", "state", "state.old"))
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        weights = dict(self.model.named_parameters())
+        save_file({name: p.detach().cpu().contiguous() for name, p in weights.items()}, fresh / "weights.safetensors")
+        moments = {
+            f"{index}.{key}": value.cpu().contiguous()
+            for index, entry in self.optimizer.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+        save_file(moments, fresh / "optimizer.safetensors")
+        facts = {"plan": asdict(self.plan), "fingerprint": self.plan.fingerprint, "step": self.step}
+        facts |= {"loss": self.loss, "documents": self.documents}
+        (fresh / "state.json").write_text(json.dumps(facts))
+        if current.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+            current.rename(old)
+        fresh.rename(current)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _take_up(self, state: Path) -> None:
+        from safetensors import SafetensorError
+
+        try:
+            self._load_state(state)
+        except (OSError, ValueError, KeyError, SafetensorError):
+            raise XllmError(f"The saved state in {state} is damaged: remove that folder to start this run again.") from None
+
+    def _load_state(self, state: Path) -> None:
+        from safetensors.torch import load_file
+
+        facts = json.loads((state / "state.json").read_text())
+        if facts["plan"] != asdict(self.plan) or facts["fingerprint"] != self.plan.fingerprint:
+            raise XllmError(f"{self.folder} holds another run ({facts['plan']}): remove it or choose another --out folder.")
+        self.model.load_state_dict(load_file(state / "weights.safetensors", device=self.device), strict=False)
+        entries: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in load_file(state / "optimizer.safetensors", device=self.device).items():
+            index, field = key.split(".")
+            entries.setdefault(int(index), {})[field] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        self.step, self.loss, self.documents = facts["step"], facts["loss"], facts["documents"]
+
+    def export(self, folder: Path) -> None:
+        """Write a model that plain `AutoModelForCausalLM.from_pretrained(folder)` loads: bf16 weights, tokenizer, recipe."""
+        import torch
+
+        model = build_model(self.plan)
+        model.load_state_dict(self.model.state_dict())
+        model.to(torch.bfloat16).save_pretrained(folder)
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        pebble_tokenizer.for_transformers(CONTEXT).save_pretrained(folder)
+        (folder / "recipe.json").write_text(json.dumps(self._card(), indent=2) + "\n")
+
+    def _card(self) -> dict[str, Any]:
+        recipe = Recipe.named(self.plan.recipe)
+        return {
+            "name": self.plan.name,
+            **asdict(self.plan),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "tokens_seen": self.step * TOKENS_A_STEP,
+            "documents_seen": self.documents,
+            "loss_of_learnable_tokens": round(self.loss, 4),
+            "shares": recipe.shares,
+            "edits": recipe.edits,
+            "fingerprint": recipe.fingerprint,
+        }
+
+
+def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
+    """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
+    probe = Run(plan, Path(os.devnull), device)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 1000, TOKENS_A_STEP)
+    probe.train_step(ids, ids % 8 == 0)
+    start = time.perf_counter()
+    for _ in range(steps):
+        probe.train_step(ids, ids % 8 == 0)
+    return (time.perf_counter() - start) / steps * plan.steps
+
+
+def train(
+    size: str,
+    *,
+    recipe: str = "base",
+    seed: int = 0,
+    tokens: int = 14_000_000,
+    out: Path | str = "runs",
+    keep_at: tuple[int, ...] = (),
+    save_every: int = 100,
+    device: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Train one Pebble and return the folder of the finished model, `out/<name>`.
+
+    An interrupted run (Ctrl-C, or a machine switched off) is taken up where it stood by the same call, and ends with the
+    same weights as one that was never interrupted.
+
+    Args:
+        size: "0.1m", "0.3m", "1m" or "3m".
+        recipe: "base", or a counterfactual education (see `Recipe.named`).
+        seed: decides both the documents drawn and the initial weights.
+        tokens: how many tokens the model reads.
+        keep_at: token counts at which a checkpoint is exported to `checkpoints/`, named like "0.5M".
+        save_every: steps between saved states.
+        on_progress: called after every step.
+
+    Raises:
+        XllmError: unknown size or recipe, or `out` holds a different run.
+    """
+    plan = make_plan(size, recipe, seed, tokens)
+    folder = Path(out) / plan.name
+    run = Run(plan, folder, device)
+    ids, learnable = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
+    marks = {round(count / TOKENS_A_STEP): count for count in keep_at}
+    start, first, reported = time.perf_counter(), run.step, run.loss
+    try:
+        while run.step < plan.steps:
+            window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
+            loss = run.train_step(ids[window], learnable[window])
+            run.documents += int((ids[window] == 0).sum())  # every document begins with token 0
+            run.loss = reported = loss if math.isnan(reported) else 0.98 * reported + 0.02 * loss
+            if run.step in marks:
+                run.export(folder / "checkpoints" / f"{marks[run.step] / 1e6:g}M")
+            if run.step % save_every == 0:
+                run.save_state()
+            if on_progress:
+                speed = (run.step - first) * TOKENS_A_STEP / (time.perf_counter() - start)
+                on_progress(Progress(run.step, plan.steps, run.loss, speed))
+    finally:
+        if run.whole:
+            run.save_state()
+    run.export(folder)
+    return folder
+
+
+def make_plan(size: str, recipe: str, seed: int, tokens: int) -> Plan:
+    if size not in SIZES:
+        raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
+    try:
+        Recipe.named(recipe)
+    except KeyError:
+        raise XllmError(f"There is no recipe {recipe!r}: choose base or noflip.") from None
+    return Plan(size, recipe, seed, tokens)
