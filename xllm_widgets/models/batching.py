@@ -15,7 +15,7 @@ Stop = Callable[[], bool]
 
 def token_budget(device: torch.device) -> int:
     """Tokens in one forward pass: what keeps a CPU's caches warm, or fills an accelerator."""
-    return 2048 if device.type == "cpu" else 32768
+    return 1024 if device.type == "cpu" else 32768
 
 
 def buckets(lengths: Sequence[int], budget: int) -> list[list[int]]:
