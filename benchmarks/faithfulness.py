@@ -4,9 +4,9 @@
     python benchmarks/faithfulness.py gpt2 --prompts 4 --shots 4
 
 Few-shot sentiment prompts from the microworld, half of them with flipped labels. What is explained: log p of the label
-the demonstrations ask for, minus log p of the other. Reference: resampling ablation, each token replaced by random ones,
-one at a time. The last row gives the reference measured again with fresh random tokens: no method can be expected to
-do better.
+the demonstrations ask for, minus log p of the other. Reference: resampling ablation, each token replaced by random
+ones, one at a time. The last row gives the reference measured again with fresh random tokens: no method can be expected
+to do better.
 """
 
 import argparse
@@ -74,9 +74,7 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="bundled name, folder or hub id")
-    parser.add_argument(
-        "--prompts", type=int, default=12, help="prompts for each number of shots, half of them flipped"
-    )
+    parser.add_argument("--prompts", type=int, default=12, help="prompts a number of shots, half of them flipped")
     parser.add_argument("--shots", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--replacements", type=int, default=8, help="random tokens at each position")
     parser.add_argument("--seed", type=int, default=0)
