@@ -28,7 +28,7 @@ class Measurement:
 
     name: str
     run: Callable[[], Evidence]
-    parts: list[tuple[Callable[..., Evidence], LanguageModel | str, dict[str, Any]]]
+    parts: Sequence[tuple[Callable[..., Evidence], LanguageModel | str, dict[str, Any]]]
 
 
 def measurements(section: str | None = None, model: str | None = None) -> list[Measurement]:
