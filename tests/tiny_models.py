@@ -14,6 +14,7 @@ WORDS = "Review: The film was really bright and moving. Sentiment: positive nega
 MARK = "<|endoftext|>"
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
 CONTEXT = 96
+torch.set_num_threads(1)  # these models are too small to share out; threads that wait for a busy core cost minutes
 
 
 @functools.cache

@@ -41,9 +41,9 @@ class Attribution:
 
     `scores`: (targets, prompt tokens), nats (nats per unit of embedding for gradient_norm); special tokens are scored
     too, see `tokens.special`. `values`: f(x) for each target. `completeness_error`: for integrated gradients, the
-    largest relative difference between the sum of the scores and f(x) - f(baseline); None for other methods. `groups`: token
-    ranges scored as wholes, with `group_scores` (targets, groups); `scores` then spreads each evenly over its tokens,
-    and is 0 elsewhere.
+    largest relative difference between the sum of the scores and f(x) - f(baseline); None for other methods. `groups`:
+    token ranges scored as wholes, with `group_scores` (targets, groups); `scores` then spreads each evenly over its
+    tokens, and is 0 elsewhere.
     """
 
     tokens: Tokens

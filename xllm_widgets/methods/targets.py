@@ -28,7 +28,7 @@ class Objective:
             raise PromptError("Give at least one target to explain, such as ' positive'.")
         self.names = [_name(pair) for pair in pairs]
         texts = sorted({text for pair in pairs for text, _ in pair})
-        ids = [lm.reader.continuation(prompt, text) for text in texts]
+        ids = [lm.reader.continuation(prompt, text, self.tokens.ids) for text in texts]
         lm.check_room(len(self.tokens) + max(map(len, ids)))
         self.tails = plan_tails(ids)
         self.weights = torch.zeros(len(texts), len(pairs))

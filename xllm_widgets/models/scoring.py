@@ -64,7 +64,7 @@ def logprobs(
     for i, (prompt, texts) in enumerate(zip(prompts, lists, strict=True)):
         out[i, : len(texts)] = 0.0
         ids = lm.prompt_ids(prompt)
-        tails = plan_tails([lm.reader.continuation(prompt, text) for text in texts])
+        tails = plan_tails([lm.reader.continuation(prompt, text, ids) for text in texts])
         rows = [_Row(i, ids, tail) for tail in tails]
         for row in rows:
             lm.check_room(len(ids) + len(row.tail.ids))

@@ -87,15 +87,16 @@ class Reader:
             ids.pop(), mask.pop()
         return ids
 
-    def continuation(self, prompt: str, continuation: str) -> list[int]:
+    def continuation(self, prompt: str, continuation: str, before: list[int] | None = None) -> list[int]:
         """Ids of a continuation behind a prompt.
 
         The two are encoded together; where that changes the prompt's own tokens (the boundary falls inside a token),
-        the continuation is encoded on its own. Raises PromptError if the continuation is empty.
+        the continuation is encoded on its own. `before`: the prompt's ids where they are known already. Raises
+        PromptError if the continuation is empty.
         """
         if not isinstance(continuation, str) or not continuation:
             raise PromptError("A continuation is empty; give at least one character, such as ' yes'.")
-        before, together = self.ids(prompt), self.ids(prompt + continuation)
+        before, together = before or self.ids(prompt), self.ids(prompt + continuation)
         if together[: len(before)] == before and len(together) > len(before):
             return together[len(before) :]
         return list(self._coding(continuation, marks=False).ids)
