@@ -12,6 +12,8 @@ import pytest
 from xllm_widgets.doctor import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
+# Small models gain nothing from threads, and threads that wait for each other on a busy machine lose minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
