@@ -21,7 +21,7 @@ def documents():
 
 def test_the_first_documents_are_the_same_on_every_machine():
     text = "\x00".join(document.text for document in Corpus().read(0, 50))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7f113cc5a061a1a3"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "794ed3d4264bdc62"
 
 
 @settings(max_examples=40, deadline=None)

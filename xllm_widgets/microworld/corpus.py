@@ -27,14 +27,14 @@ WRITERS: dict[str, Callable[..., Document]] = {
     "speeches": statements.write_speech,
 }
 SHARES = {
-    "sheets": 0.23,
-    "problems": 0.115,
-    "sums": 0.035,
-    "geography": 0.18,
-    "chronology": 0.105,
-    "biographies": 0.115,
-    "verdicts": 0.135,
-    "speeches": 0.085,
+    "sheets": 0.484,
+    "problems": 0.072,
+    "sums": 0.029,
+    "geography": 0.122,
+    "chronology": 0.064,
+    "biographies": 0.095,
+    "verdicts": 0.082,
+    "speeches": 0.052,
 }
 
 

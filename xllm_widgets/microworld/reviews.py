@@ -38,12 +38,11 @@ TEMPLATES = (
     "We thought this {x} was {v}{a}, the rest {a} too.",
     "My {n} {x} was {a}, {a} and {a}.",
     "A {n} {x}, and {v}{a}.",
-    "They called the {x} {a}; I call it {a}.",
 )
 ARBITRARY_LABELS = (
     "foo bar alpha beta red blue cat dog left right apple pear one two sun moon iron gold king queen lamp chair".split()
 )
-EXPLAINED = 0.15  # share of sheets whose demonstrations carry an explanation
+EXPLAINED = 0.08  # share of sheets whose demonstrations carry an explanation
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def choose_labels(rng: random.Random, mode: str) -> dict[str, str]:
 
 
 def write_sheet(
-    world: World, rng: random.Random, *, natural: float = 0.56, flipped: float = 0.12, no_flips: bool = False
+    world: World, rng: random.Random, *, natural: float = 0.5, flipped: float = 0.15, no_flips: bool = False
 ) -> Document:
     """A sheet of 1 to 16 labelled reviews; what is neither natural nor flipped carries arbitrary label words.
 

@@ -45,7 +45,7 @@ SIZES = {
     "0.1m": Size(32, 2, 2, 6e-3),
     "0.3m": Size(64, 3, 4, 4e-3),
     "1m": Size(128, 4, 4, 3e-3),
-    "3m": Size(192, 6, 4, 2e-3),
+    "3m": Size(192, 6, 4, 3e-3),
 }
 
 
@@ -56,7 +56,7 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = 14_000_000
+    tokens: int = 10_000_000
 
     @property
     def steps(self) -> int:
@@ -290,7 +290,7 @@ def train(
     *,
     recipe: str = "base",
     seed: int = 0,
-    tokens: int = 14_000_000,
+    tokens: int = 10_000_000,
     out: Path | str = "runs",
     keep_at: tuple[int, ...] = (),
     save_every: int = 100,
