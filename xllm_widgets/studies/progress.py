@@ -1,0 +1,85 @@
+"""Long work in small parts: progress for whoever watches, a stop that is heeded between parts, nothing finished lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+Part, Result = TypeVar("Part"), TypeVar("Result")
+
+
+class Probed(Exception):
+    """Raised by `work_through` when only the cost was wanted: carries the seconds that the whole would take."""
+
+    def __init__(self, seconds: float):
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@dataclass
+class Watcher:
+    """Who is told about the work and may stop it: `report(stage, done, total)` after each part, `should_stop()` before."""
+
+    report: Callable[[str, int, int], None] = lambda stage, done, total: None
+    should_stop: Callable[[], bool] = lambda: False
+    probe_parts: int = 0
+    stage: str = ""
+    stopped: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("xllm_watcher", default=None)
+
+
+@contextmanager
+def watch(report=None, should_stop=None, *, probe_parts: int = 0) -> Iterator[Watcher]:
+    """Every study run inside reports its progress here and stops, between parts, when asked to.
+
+    `report(stage, done, total)`: stage is what is being worked on (often a model's name), done and total count parts.
+    """
+    watcher = Watcher(probe_parts=probe_parts)
+    if report is not None:
+        watcher.report = report
+    if should_stop is not None:
+        watcher.should_stop = should_stop
+    token = _WATCHER.set(watcher)
+    try:
+        yield watcher
+    finally:
+        _WATCHER.reset(token)
+
+
+def current() -> Watcher | None:
+    """The watcher of the work under way, if anybody watches."""
+    return _WATCHER.get()
+
+
+def work_through(parts: Sequence[Part], work: Callable[[Part], Result]) -> list[Result]:
+    """`[work(part) for part in parts]`, except that Ctrl-C or a stop ends early and keeps the finished results.
+
+    Raises KeyboardInterrupt only when nothing was finished; otherwise the watcher notes how far the work came.
+    """
+    watcher, results = current() or Watcher(), []
+    started = time.perf_counter()
+    try:
+        for part in parts:
+            if watcher.stopped or watcher.should_stop():
+                raise KeyboardInterrupt
+            results.append(work(part))
+            watcher.report(watcher.stage, len(results), len(parts))
+            _probe(watcher, started, len(results), len(parts))
+    except KeyboardInterrupt:
+        watcher.stopped = True
+        watcher.notes.append(f"stopped after {len(results)} of {len(parts)} parts; what was finished is kept")
+        if not results:
+            raise
+    return results
+
+
+def _probe(watcher: Watcher, started: float, done: int, total: int) -> None:
+    if watcher.probe_parts and done >= min(watcher.probe_parts, total):
+        raise Probed((time.perf_counter() - started) / done * total)

@@ -1,0 +1,207 @@
+"""Studies introduce themselves: section, paper, question, what they need to see, and the knobs their signature offers."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import importlib
+import inspect
+import typing
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from xllm_widgets.errors import MissingSight, XllmError
+from xllm_widgets.studies import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xllm_widgets.studies.evidence import Evidence
+
+CHAPTERS = {"in_context_learning": "01"}
+"""Module of studies → number of the notebook that runs them; the two share their name."""
+
+_STUDIES: dict[str, StudyInfo] = {}
+
+
+@dataclass(frozen=True)
+class Between:
+    """Annotation of a numeric knob: `shots: Annotated[int, Between(2, 16, 2)]`. Bounds of the control, both allowed."""
+
+    low: float
+    high: float
+    step: float = 1
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One setting of a study: its name, default, type, and what its annotation says about the values allowed."""
+
+    name: str
+    default: Any
+    type: Any
+    between: Between | None = None
+    options: tuple = ()
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """What a study says about itself."""
+
+    name: str
+    section: str
+    paper: str
+    question: str
+    needs: frozenset[str]
+    chapter: str
+    function: Callable
+
+    @property
+    def knobs(self) -> list[Knob]:
+        """The keyword settings, read from the signature: the one place where defaults and bounds are written."""
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        parameters = inspect.signature(self.function).parameters.values()
+        return [_knob(p, hints.get(p.name, Any)) for p in parameters if p.kind is p.KEYWORD_ONLY]
+
+
+def study(*, section: str, paper: str, question: str, needs: frozenset[str] | set[str]) -> Callable:
+    """Register a function of a model and keyword knobs as a study.
+
+    The function stays a plain function. Calling it also refuses, in one sentence, a model that lacks a sight the study
+    needs (MissingSight) and a knob that does not exist (XllmError), and stamps the evidence with its provenance.
+    """
+
+    def register(function: Callable[..., Evidence]) -> Callable[..., Evidence]:
+        chapter = CHAPTERS.get(function.__module__.rsplit(".", 1)[-1], "")
+        info = StudyInfo(function.__name__, section, paper, question, frozenset(needs), chapter, function)
+
+        @functools.wraps(function)
+        def run(lm, **knobs) -> Evidence:
+            settings = check_call(info, lm, knobs)
+            with nullcontext(progress.current()) if progress.current() else progress.watch() as watcher:
+                watcher.stage = lm.name
+                evidence = function(lm, **knobs)
+            notes = list(dict.fromkeys(evidence.notes + watcher.notes))
+            return replace(evidence, knobs=settings, notes=notes, provenance=provenance(lm))
+
+        run.info = info
+        _STUDIES[info.name] = info
+        return run
+
+    return register
+
+
+def check_call(info: StudyInfo, lm, knobs: dict[str, Any]) -> dict[str, Any]:
+    """The complete settings of a call, defaults included; raises MissingSight or XllmError in one sentence."""
+    missing = sorted(info.needs - lm.sights)
+    if missing:
+        raise MissingSight(
+            f"{info.name} needs {' and '.join(missing)}, which {lm.name} does not offer; "
+            "choose a bundled model or one loaded from a folder or a hub."
+        )
+    known = {knob.name: knob.default for knob in info.knobs}
+    unknown = sorted(set(knobs) - set(known))
+    if unknown:
+        raise XllmError(f"{info.name} has no setting {unknown[0]!r}; its settings are {', '.join(known)}.")
+    return known | knobs
+
+
+def provenance(lm) -> dict[str, Any]:
+    """Where numbers came from: the model, a hash of its weights, the package's version, the day."""
+    return {
+        "model": lm.name,
+        "parameters": int(lm.n_parameters),
+        "weights": weights_hash(lm),
+        "dtype": str(lm.dtype),
+        "version": _version(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def weights_hash(lm, limit: int = 50_000_000) -> str:
+    """Twelve hex digits that change with any weight; above `limit` parameters, the hub's commit instead (cheaper)."""
+    model = getattr(lm, "hf", None)
+    if model is None or lm.n_parameters > limit:
+        return str(getattr(getattr(model, "config", None), "_commit_hash", None) or "not hashed")
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def find(name: str) -> StudyInfo:
+    """The study of this name; raises XllmError that lists the names there are."""
+    _import_all()
+    if name not in _STUDIES:
+        raise XllmError(f"No study is called {name!r}; there are {', '.join(_STUDIES)}.")
+    return _STUDIES[name]
+
+
+def all_studies() -> list[StudyInfo]:
+    """Every registered study, in the order of the survey."""
+    _import_all()
+    return list(_STUDIES.values())
+
+
+def studies() -> pd.DataFrame:
+    """A table of the studies there are: study, section of the survey, paper, question, chapter."""
+    import pandas as pd
+
+    columns = ("name", "section", "paper", "question", "chapter")
+    rows = [[getattr(info, column) for column in columns] for info in all_studies()]
+    return pd.DataFrame(rows, columns=["study", *columns[1:]])
+
+
+def estimate_seconds(function: Callable, lm, *, parts: int = 2, **knobs) -> float:
+    """How long would this call take here? Measured: the first parts are run on this model, then the rest is scaled.
+
+    The first part also warms the model up, so the answer errs on the long side.
+    """
+    with progress.watch(probe_parts=parts):
+        try:
+            function(lm, **knobs)
+        except progress.Probed as probed:
+            return probed.seconds
+    return 0.0
+
+
+def code(function: Callable, model_name: str, knobs: dict[str, Any]) -> str:
+    """The few lines that regenerate a result, settings included: what "show me the code" shows."""
+    name = function.info.name
+    settings = ", ".join(f"{knob}={value!r}" for knob, value in knobs.items())
+    call = f"evidence = xw.{name}(lm, {settings})"
+    if len(call) > 100:
+        lines = "".join(f"    {knob}={value!r},\n" for knob, value in knobs.items())
+        call = f"evidence = xw.{name}(\n    lm,\n{lines})"
+    return f"import xllm_widgets as xw\n\nlm = xw.load({model_name!r})\n{call}\nevidence\n"
+
+
+def import_pictures() -> None:
+    """Let every chapter register how its evidence is drawn."""
+    for module in CHAPTERS:
+        importlib.import_module(f"xllm_widgets.studies.{module}_pictures")
+
+
+def _import_all() -> None:
+    for module in CHAPTERS:
+        importlib.import_module(f"xllm_widgets.studies.{module}")
+
+
+def _knob(parameter: inspect.Parameter, hint: Any) -> Knob:
+    extras = getattr(hint, "__metadata__", ())
+    base = typing.get_args(hint)[0] if extras else hint
+    between = next((extra for extra in extras if isinstance(extra, Between)), None)
+    options = typing.get_args(base) if typing.get_origin(base) is typing.Literal else ()
+    return Knob(parameter.name, parameter.default, base, between, options)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("xllm-widgets")
+    except PackageNotFoundError:
+        return "checkout"
