@@ -6,7 +6,7 @@ import tiny_models
 import torch
 
 from xllm_widgets.errors import PromptError, XllmError
-from xllm_widgets.methods import ablation
+from xllm_widgets.methods import ablation, attribution
 from xllm_widgets.methods.ablation import Variation, values_of
 from xllm_widgets.methods.attribution import (
     METHODS,
@@ -14,7 +14,6 @@ from xllm_widgets.methods.attribution import (
     completeness_error,
     estimate_seconds,
     gauss_legendre,
-    instruction_density,
 )
 from xllm_widgets.methods.targets import Objective
 from xllm_widgets.models.edits import Steer
@@ -159,13 +158,20 @@ def test_integrated_gradients_add_up(lm: LanguageModel) -> None:
     assert lm.attribute(PROMPT, PAIR, "occlusion").completeness_error is None
 
 
+def test_steps_are_doubled_until_the_scores_add_up(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribution, "FEWEST_STEPS", 2)
+    assert (
+        lm.attribute(PROMPT, PAIR, steps=2).completeness_error > 0.05 >= lm.attribute(PROMPT, PAIR).completeness_error
+    )
+    monkeypatch.setattr(attribution, "MOST_STEPS", 2)
+    assert lm.attribute(PROMPT, PAIR).completeness_error == lm.attribute(PROMPT, PAIR, steps=2).completeness_error
+
+
 def test_plain_functions_on_arrays() -> None:
     nodes, weights = gauss_legendre(3)
     assert (weights * nodes**5).sum() == pytest.approx(1 / 6)
     assert completeness_error(np.array([[1.0, 2.0], [1.0, 1.0]]), np.array([4.0, 3.0]), np.array([1.0, 1.0])) == 0
     assert completeness_error(np.array([[1.0, 2.0], [1.0, 2.0]]), np.array([4.0, 3.0]), np.array([1.0, 1.0])) == 0.5
-    assert instruction_density(np.array([2.0, -2.0, 1.0])) == 2.5
-    assert instruction_density(np.zeros(3)) == 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -204,7 +210,7 @@ def test_edits_are_attributed_too(lm: LanguageModel) -> None:
 @pytest.mark.parametrize("method", ["occlusion", "resampling_ablation", "integrated_gradients"])
 def test_progress_is_told_and_stale_work_stops(lm: LanguageModel, method: str) -> None:
     seen: list[float] = []
-    lm.attribute(PROMPT, PAIR, method, progress=seen.append)
+    lm.attribute(PROMPT, PAIR, method, progress=seen.append, steps=32)
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1)
     with pytest.raises(Interrupted):

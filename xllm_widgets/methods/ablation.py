@@ -46,7 +46,8 @@ def values_of(
     lm, out = objective.lm, np.zeros((len(variations), len(objective.names)))
     with torch.inference_mode():
         prefix = Prefix(lm, x, objective.length) if lm.shares_prefixes else None
-        chunks = _chunks(variations, objective.length, token_budget(lm.device), prefix is not None)
+        budget = token_budget(lm.device) // (1 if stop is None else 2)  # who may want to stop should not wait long
+        chunks = _chunks(variations, objective.length, budget, prefix is not None)
         work = [len(chunk) * (objective.length - start) for start, chunk in chunks]
         for number, (start, chunk) in enumerate(chunks):
 
