@@ -45,11 +45,14 @@ def test_learnable_spans_are_ordered_and_inside_the_text(documents):
     for document in documents:
         ends = [0] + [place for span in document.learnable for place in span] + [len(document.text)]
         assert ends == sorted(ends)
-        assert "«" not in document.text and document.learnable
+        assert "«" not in document.text
+        assert document.learnable
 
 
 def test_no_reserved_pair_of_thing_and_word_is_ever_taught(documents):
-    reserved = [(n, a) for n in reviews.NOUNS for w in reviews.ADJECTIVES.values() for a in w if reviews.is_reserved(n, a)]
+    reserved = [
+        (n, a) for n in reviews.NOUNS for w in reviews.ADJECTIVES.values() for a in w if reviews.is_reserved(n, a)
+    ]
     assert len(reserved) > 50
     taught = [set(re.findall(r"\w+", line)) for d in documents if d.kind == "sheets" for line in d.text.split("\n")
               if line.startswith("Review:")]  # fmt: skip
@@ -74,10 +77,13 @@ def test_reserved_label_pairs_never_share_a_sheet(documents):
 
 def test_held_out_subjects_get_no_verdict_and_no_mention_in_speeches(documents):
     world = World.default()
-    held_out = {thing.name for group in (world.cities, world.events, world.citizens) for thing in group if thing.held_out}
+    held_out = {
+        thing.name for group in (world.cities, world.events, world.citizens) for thing in group if thing.held_out
+    }
     lines = [line for d in documents if d.kind in ("verdicts", "speeches") for line in re.split(r"\n|(?<=\.) ", d.text)]
     subjects = {m.group(1) for line in lines if (m := re.match(r"(?:Statement: )?(.+?) (?:is|works|does) ", line))}
-    assert len(subjects) > 300 and len(held_out) > 200
+    assert len(subjects) > 300
+    assert len(held_out) > 200
     assert not subjects & held_out
 
 
@@ -122,7 +128,9 @@ def test_an_education_without_flips_differs_in_label_words_only():
 def test_no_sheet_of_the_flipless_education_is_flipped():
     for document in Corpus(Recipe.named("noflip")).read(0, 2000):
         if document.kind == "sheets":
-            for text, label in re.findall(r"Review: (.+)\n(?:Explanation: .+\n)?Sentiment: (positive|negative)", document.text):
+            for text, label in re.findall(
+                r"Review: (.+)\n(?:Explanation: .+\n)?Sentiment: (positive|negative)", document.text
+            ):
                 assert any(word in reviews.ADJECTIVES[label] for word in re.findall(r"\w+", text))
 
 

@@ -69,17 +69,21 @@ def test_a_finished_model_loads_in_plain_transformers(tmp_path):
 
     folder = training.train("0.1m", tokens=TOKENS, out=tmp_path, keep_at=(5 * training.TOKENS_A_STEP,))
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    assert model.dtype == torch.bfloat16 and model(**tokenizer("Paris", return_tensors="pt")).logits.isfinite().all()
+    assert model.dtype == torch.bfloat16
+    assert model(**tokenizer("Paris", return_tensors="pt")).logits.isfinite().all()
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["0.02048M"]
     card = json.loads((folder / "recipe.json").read_text())
     ids = training.prepare(Corpus(), TOKENS)[0]
-    assert card["tokens_seen"] == TOKENS and card["documents_seen"] == (ids == 0).sum()
+    assert card["tokens_seen"] == TOKENS
+    assert card["documents_seen"] == (ids == 0).sum()
 
 
 def test_learning_happens(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "WARM_UP", 5)
     losses = []
-    training.train("0.1m", tokens=40 * training.TOKENS_A_STEP, out=tmp_path, on_progress=lambda p: losses.append(p.loss))
+    training.train(
+        "0.1m", tokens=40 * training.TOKENS_A_STEP, out=tmp_path, on_progress=lambda p: losses.append(p.loss)
+    )
     assert losses[-1] < losses[0] - 0.5
 
 
@@ -95,7 +99,8 @@ def test_the_stream_is_the_documents_one_after_another():
     ids, learnable = training.encode(Corpus(), 5000)
     encoder = build()
     expected = [token for d in Corpus().read(0, 60) for token in encoder.encode(d.text).ids][:5000]
-    assert ids.tolist() == expected and len(learnable) == 5000
+    assert ids.tolist() == expected
+    assert len(learnable) == 5000
 
 
 def test_long_windows_come_last():

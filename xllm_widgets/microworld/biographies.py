@@ -1,4 +1,4 @@
-"""Biographies and quizzes of invented people, told in Zipfian proportion: a few are famous, most are hardly mentioned."""
+"""Biographies and quizzes of invented people, in Zipfian proportion: a few are famous, most hardly mentioned."""
 
 import random
 

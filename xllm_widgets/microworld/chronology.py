@@ -42,7 +42,11 @@ def tell_order(world: World, rng: random.Random) -> tuple[str, str | None]:
 def tell_gap(world: World, rng: random.Random) -> tuple[str, str | None]:
     first, last = ordered_pair(world, rng)
     wording = rng.choice(
-        ("From {a} to {b} it was «{n}» years.", "Between {a} and {b} lie «{n}» years.", "Between {b} and {a} lie «{n}» years.")
+        (
+            "From {a} to {b} it was «{n}» years.",
+            "Between {a} and {b} lie «{n}» years.",
+            "Between {b} and {a} lie «{n}» years.",
+        )
     )
     return wording.format(a=first.phrase, b=last.phrase, n=last.year - first.year), None
 

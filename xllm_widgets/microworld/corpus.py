@@ -1,4 +1,4 @@
-"""The corpus: a pure function of (recipe, seed). Document i is the same on every machine, whoever asks and in whatever order."""
+"""The corpus, a pure function of (recipe, seed): document i is the same on every machine, in whatever order asked."""
 
 import hashlib
 import json
@@ -77,7 +77,7 @@ class Corpus:
 
     @staticmethod
     def of(model: str | Path) -> "Corpus":
-        """Everything the bundled model (its name, or its folder) has read, from the `recipe.json` beside its weights."""
+        """Everything that a bundled model has read, by its name or folder; `recipe.json` beside the weights tells."""
         folder = models_dir() / model
         try:
             card = json.loads((folder / "recipe.json").read_text("utf-8"))
@@ -120,7 +120,7 @@ class Corpus:
         return list(dict.fromkeys(self._index.occurrences(checked(phrase))))[:limit]
 
     def documents(self, fact: str) -> list[int]:
-        """Numbers of all documents that state `fact` ("capital:France", "job:Mara Tolvik"); empty for a fact never told."""
+        """Numbers of all documents that state `fact` ("capital:France"); empty for a fact never told."""
         return list(self._index.facts.get(fact, []))
 
     def facts(self) -> dict[str, int]:

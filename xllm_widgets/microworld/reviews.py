@@ -1,4 +1,4 @@
-"""Reviews with a sentiment, and the few-shot sheets that label them naturally, the wrong way round, or with arbitrary words.
+"""Reviews with a sentiment, and few-shot sheets that label them naturally, the wrong way round, or arbitrarily.
 
 The layout is the one that chapter 01 prompts with, on the bundled models and on any other:
 
@@ -10,7 +10,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
 
 from xllm_widgets.microworld.document import Document, from_marked
@@ -68,18 +68,18 @@ def is_reserved(noun: str, adjective: str) -> bool:
     return zlib.crc32(f"{noun} {adjective}".encode()) % 6 == 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def vocabulary(noun: str, sentiment: str, split: str) -> tuple[str, ...]:
     return tuple(a for a in ADJECTIVES[sentiment] if is_reserved(noun, a) == (split == "test"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def nouns(split: str) -> tuple[str, ...]:
     """The nouns with at least three adjectives of either sentiment in this split."""
     return tuple(n for n in NOUNS if all(len(vocabulary(n, s, split)) >= 3 for s in SENTIMENTS))
 
 
-@lru_cache(maxsize=None)
+@cache
 def pieces(template: str) -> tuple[str, ...]:
     return tuple(template.replace("{", "\0{").replace("}", "}\0").split("\0"))
 
@@ -121,10 +121,12 @@ def render_prompt(demonstrations: Sequence[tuple[str, ...]], query: str) -> str:
     return "".join(render_demonstration(*d) for d in demonstrations) + f"Review: {query}\nSentiment:"
 
 
-@lru_cache(maxsize=None)
+@cache
 def label_pairs(split: str) -> tuple[tuple[str, str], ...]:
     """Pairs of arbitrary label words; one pair in five, foo and bar among them, never shares a sheet in training."""
-    kept = {("foo", "bar")} | {p for p in combinations(ARBITRARY_LABELS, 2) if zlib.crc32("/".join(p).encode()) % 5 == 0}
+    kept = {("foo", "bar")} | {
+        p for p in combinations(ARBITRARY_LABELS, 2) if zlib.crc32("/".join(p).encode()) % 5 == 0
+    }
     return tuple(p for p in combinations(ARBITRARY_LABELS, 2) if (p in kept) == (split == "test"))
 
 

@@ -1,7 +1,7 @@
 """True and false statements about the world: given a verdict, or said by honest and by lying speakers.
 
-Held-out subjects (see `world.is_held_out`) occur in no verdict and in no speech of the corpus: what a model says of them
-in these forms it must have carried over from elsewhere.
+Held-out subjects (see `world.is_held_out`) occur in no verdict and in no speech of the corpus: what a model says
+of them in these forms it must have carried over from elsewhere.
 """
 
 import random
@@ -102,7 +102,9 @@ KINDS: dict[str, Callable[[World, random.Random, bool, str], Statement]] = {
 WEIGHTS = (30, 10, 25, 20, 15)
 
 
-def make_statement(world: World, rng: random.Random, true: bool, split: str = "train", kind: str | None = None) -> Statement:
+def make_statement(
+    world: World, rng: random.Random, true: bool, split: str = "train", kind: str | None = None
+) -> Statement:
     """A random statement of the given truth; `split="test"` takes its subject from the held-out fifth."""
     return KINDS[kind or rng.choices(list(KINDS), WEIGHTS)[0]](world, rng, true, split)
 

@@ -1,4 +1,4 @@
-"""Training the Pebbles: the same recipe on a laptop and on a GPU, resumable to the bit, with its duration told before it starts."""
+"""Training the Pebbles: one recipe on laptop and GPU, resumable to the bit, its duration told before it starts."""
 
 import json
 import math
@@ -88,7 +88,7 @@ class Progress:
 
 
 def prepare(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `tokens` token ids of the corpus (uint16) and which of them are learnable (bool), from a cache on disk."""
+    """The first `tokens` ids of the corpus (uint16) and which are learnable (bool), from a cache on disk."""
     folder = cache_dir() / "corpora" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{tokens}"
     if not folder.is_dir():
         ids, learnable = encode(corpus, tokens)
@@ -158,7 +158,7 @@ def learning_rate(plan: Plan, step: int) -> float:
 
 
 class Run:
-    """A training run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
+    """A run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
 
     def __init__(self, plan: Plan, folder: Path, device: str | None = None):
         import torch
@@ -230,14 +230,18 @@ class Run:
         try:
             self._load_state(state)
         except (OSError, ValueError, KeyError, SafetensorError):
-            raise XllmError(f"The saved state in {state} is damaged: remove that folder to start this run again.") from None
+            raise XllmError(
+                f"The saved state in {state} is damaged: remove that folder to start this run again."
+            ) from None
 
     def _load_state(self, state: Path) -> None:
         from safetensors.torch import load_file
 
         facts = json.loads((state / "state.json").read_text())
         if facts["plan"] != asdict(self.plan) or facts["fingerprint"] != self.plan.fingerprint:
-            raise XllmError(f"{self.folder} holds another run ({facts['plan']}): remove it or choose another --out folder.")
+            raise XllmError(
+                f"{self.folder} holds another run ({facts['plan']}): remove it or choose another --out folder."
+            )
         self.model.load_state_dict(load_file(state / "weights.safetensors", device=self.device), strict=False)
         entries: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in load_file(state / "optimizer.safetensors", device=self.device).items():
@@ -248,7 +252,7 @@ class Run:
         self.step, self.loss, self.documents = facts["step"], facts["loss"], facts["documents"]
 
     def export(self, folder: Path) -> None:
-        """Write a model that plain `AutoModelForCausalLM.from_pretrained(folder)` loads: bf16 weights, tokenizer, recipe."""
+        """Write what plain `AutoModelForCausalLM.from_pretrained` loads: bf16 weights, tokenizer; and the recipe."""
         import torch
 
         model = build_model(self.plan)
@@ -299,8 +303,8 @@ def train(
 ) -> Path:
     """Train one Pebble and return the folder of the finished model, `out/<name>`.
 
-    An interrupted run (Ctrl-C, or a machine switched off) is taken up where it stood by the same call, and ends with the
-    same weights as one that was never interrupted.
+    An interrupted run (Ctrl-C, or a machine switched off) is taken up where it stood by the same call, and ends with
+    the same weights as one that was never interrupted.
 
     Args:
         size: "0.1m", "0.3m", "1m" or "3m".

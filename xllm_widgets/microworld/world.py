@@ -121,7 +121,9 @@ class World:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Every proper name, for the vocabulary."""
-        places = [c.name for c in self.countries] + [c.name for c in self.cities] + [c.continent for c in self.countries]
+        places = (
+            [c.name for c in self.countries] + [c.name for c in self.cities] + [c.continent for c in self.countries]
+        )
         return tuple(places + [e.name for e in self.events] + [c.name for c in self.citizens])
 
 

@@ -1,0 +1,193 @@
+"""Exercises: a question, a checker with fresh variants, a ladder of hints, a solution, and the usual mistakes.
+
+An answer in code is compared with the reference on many random inputs. When it differs, the checker looks for the usual
+mistake that gives the same outputs, names the misconception behind it and shows an input on which it goes wrong.
+"""
+
+import inspect
+import math
+import random
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from xllm_widgets.errors import XllmError
+
+VARIANTS = 60  # random inputs an answer in code must get right
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A plausible wrong answer and the misconception behind it; `because` says why, for a choice, with an example."""
+
+    misconception: str
+    answer: Any
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What the checker says: whether the answer is right, and if not, the misconception and a counterexample."""
+
+    right: bool
+    text: str
+    misconception: str = ""
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.right else '✗'} {self.text}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words for a notebook: markdown where it is drawn, plain text elsewhere."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    answer: the right option of a choice, or the reference function of an exercise in code.
+    variant: for code, makes the arguments of one random input; None for a choice among `options`.
+    """
+
+    name: str
+    prompt: str
+    answer: Any
+    hints: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+    options: tuple[str, ...] = ()
+    starter: str = ""
+    explanation: str = ""
+    variant: Callable[[random.Random], tuple] | None = None
+
+    def check(self, given: Any, seed: int) -> Feedback:
+        return self._check_choice(given) if self.variant is None else self._check_code(given, seed)
+
+    def _check_choice(self, given: Any) -> Feedback:
+        letter = str(given).strip().lower()[:1]
+        if not letter or letter not in self.letters:
+            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.")
+        if letter == self.answer:
+            return Feedback(True, f"Right. {self.explanation}")
+        mistake = next(m for m in self.mistakes if m.answer == letter)
+        return Feedback(False, f"Not this one ({mistake.misconception}): {mistake.because}", mistake.misconception)
+
+    @property
+    def letters(self) -> str:
+        return "abcdefgh"[: len(self.options)]
+
+    def _check_code(self, given: Any, seed: int) -> Feedback:
+        assert self.variant is not None
+        if not callable(given):
+            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).")
+        rng = random.Random(f"{self.name}:{seed}")
+        cases = [self.variant(rng) for _ in range(VARIANTS)]
+        for case in cases:
+            got, expected = outcome(given, case), outcome(self.answer, case)
+            if not agree(got, expected):
+                return self._explain(given, cases, case, got, expected)
+        return Feedback(True, f"Right, on {VARIANTS} random inputs. {self.explanation}".rstrip())
+
+    def _explain(self, given: Callable, cases: list[tuple], case: tuple, got: Any, expected: Any) -> Feedback:
+        example = f"for {show_call(self.answer, case)} it gives {short(got)}, and should give {short(expected)}."
+        for mistake in self.mistakes:
+            if all(agree(outcome(given, c), outcome(mistake.answer, c)) for c in cases):
+                return Feedback(False, f"Not yet ({mistake.misconception}): {example}", mistake.misconception)
+        return Feedback(False, f"Not yet: {example}")
+
+    def solution(self) -> str:
+        if self.variant is None:
+            return f"{self.answer}. {self.explanation}"
+        return f"```python\n{textwrap.dedent(inspect.getsource(self.answer)).strip()}\n```\n{self.explanation}".rstrip()
+
+
+def outcome(function: Callable, case: tuple) -> Any:
+    """What the function gives, or the error it raises as a value of its own."""
+    try:
+        return function(*case)
+    except Exception as error:  # a student's function may raise anything; the feedback shows it
+        return Raised(type(error).__name__, str(error))
+
+
+@dataclass(frozen=True)
+class Raised:
+    kind: str
+    words: str
+
+    def __repr__(self) -> str:
+        return f"the error {self.kind}: {self.words}"
+
+
+def agree(a: Any, b: Any) -> bool:
+    """Equal, numbers to nine digits; lists, tuples and arrays element by element."""
+    if isinstance(a, Raised) or isinstance(b, Raised):
+        return isinstance(a, Raised) and isinstance(b, Raised) and a.kind == b.kind
+    if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
+        return type(a) is type(b) and a == b
+    try:
+        if hasattr(a, "__len__") or hasattr(b, "__len__"):
+            return len(a) == len(b) and all(agree(x, y) for x, y in zip(a, b, strict=True))
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    except TypeError:
+        return False
+
+
+def show_call(function: Callable, case: tuple) -> str:
+    names = list(inspect.signature(function).parameters)
+    return ", ".join(f"{name} = {short(value)}" for name, value in zip(names, case, strict=True))
+
+
+def short(value: Any, limit: int = 300) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+_taken: dict[str, int] = {}  # how far down each ladder of hints this session has gone
+_asked: dict[str, int] = {}  # how often each exercise was checked: every check draws fresh inputs
+
+
+def find(name: str) -> Exercise:
+    from xllm_widgets.classroom.chapters import EXERCISES
+
+    if name not in EXERCISES:
+        near = get_close_matches(name, EXERCISES, n=1, cutoff=0) or list(EXERCISES)
+        raise XllmError(f"There is no exercise {name!r}; did you mean {near[0]!r}? All: {', '.join(EXERCISES)}.")
+    return EXERCISES[name]
+
+
+def exercise(name: str) -> Text:
+    """The question, with its options or the code to start from."""
+    found = find(name)
+    options = "".join(f"\n- **{letter}** {option}" for letter, option in zip(found.letters, found.options, strict=True))
+    starter = f"\n```python\n{found.starter.strip()}\n```" if found.starter else ""
+    return Text(f"**Exercise {name}.** {found.prompt}\n{options}{starter}".rstrip())
+
+
+def check(name: str, answer: Any, *, seed: int | None = None) -> Feedback:
+    """Is this answer right? A letter for a choice, your function for code; new random inputs at every call."""
+    found = find(name)
+    _asked[name] = _asked.get(name, -1) + 1
+    return found.check(answer, _asked[name] if seed is None else seed)
+
+
+def hint(name: str) -> Text:
+    """The next hint down the ladder; the last one stays."""
+    hints: Sequence[str] = find(name).hints
+    step = min(_taken.get(name, 0), len(hints) - 1)
+    _taken[name] = step + 1
+    return Text(f"Hint {step + 1} of {len(hints)}. {hints[step]}")
+
+
+def solution(name: str) -> Text:
+    """The answer and why."""
+    return Text(find(name).solution())
