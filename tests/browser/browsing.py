@@ -1,0 +1,371 @@
+"""A real Chromium, a view without Jupyter, and a real JupyterLab, none of them able to leave this machine.
+
+Tests use these through the fixtures in conftest.py; benchmarks use them directly.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
+
+from xllm_widgets.doctor import find_browser
+from xllm_widgets.widgets.base import BaseView
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE = 60_000  # ms; a busy machine is slow, not wrong
+START_SECONDS = 120.0
+TOKEN = "only-for-tests"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium: the one `xllm doctor` finds; nothing is downloaded."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(find_browser()), args=FLAGS, timeout=PATIENCE)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and everything about it that must not happen: errors thrown or logged, requests that leave `home`."""
+
+    page: Page
+    home: str = ""
+    errors: list[str] = field(default_factory=list)
+    external: list[str] = field(default_factory=list)
+
+    def assert_clean(self) -> None:
+        assert not self.errors, f"errors on the page: {self.errors}"
+        assert not self.external, f"requests that left the machine: {self.external}"
+
+
+@contextmanager
+def watched_page(browser: Browser, home: str = "", **options: Any) -> Iterator[Watched]:
+    """A fresh page that may talk to `home` (scheme, host and port) alone; what it says elsewhere is cut and noted."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1400}, **options)
+    context.set_default_timeout(PATIENCE)
+    seen = Watched(context.new_page(), home)
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    seen.page.on("console", lambda line: seen.errors.append(line.text) if line.type == "error" else None)
+    seen.page.on("websocket", lambda opened: _note(seen, opened.url))
+    context.route(lambda url: _leaves(url, home), lambda route, request: (_note(seen, request.url), route.abort()))
+    context.on("request", lambda request: _note_request(seen, request))
+    yield seen
+    context.close()
+
+
+def _note_request(seen: Watched, request: Request) -> None:
+    if request.url not in seen.external:
+        _note(seen, request.url)
+
+
+def _note(seen: Watched, url: str) -> None:
+    if _leaves(url, seen.home):
+        seen.external.append(url)
+
+
+def _leaves(url: str, home: str) -> bool:
+    """Whether an address is neither part of the page itself (data, blob, file) nor the server under test."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https", "ws", "wss", "ftp") and parts.netloc != urlsplit(home).netloc
+
+
+# --- a view without Jupyter -------------------------------------------------------------------------------------------
+
+# The model of anywidget's front-end module format, faithful to Backbone where views could notice: an equal value is no
+# change, all values are set before the first listener hears, and only what changed since the last save is sent.
+_MODEL = """async ([esm, css, given, views]) => {
+  const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const revive = (value) => (value && value.$bytes !== undefined ? bytes(value.$bytes) : value);
+  const octets = (view) => Array.from(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  const text = (view) => btoa(octets(view).map((octet) => String.fromCharCode(octet)).join(""));
+  const plain = (value) => (value instanceof DataView ? { $bytes: text(value) } : value);
+  const same = (a, b) => JSON.stringify(plain(a)) === JSON.stringify(plain(b));
+  const state = {}, listeners = {}, dirty = new Set();
+  for (const [name, value] of Object.entries(given)) state[name] = revive(value);
+  const put = (values) => {
+    const changed = Object.keys(values).filter((name) => !same(state[name], values[name]));
+    for (const name of changed) state[name] = values[name];
+    for (const name of changed) for (const call of (listeners[`change:${name}`] || []).slice()) call();
+    if (changed.length) for (const call of (listeners.change || []).slice()) call();
+    return changed;
+  };
+  const receive = (values) => {
+    for (const name of Object.keys(values)) values[name] = revive(values[name]);
+    put(values);
+  };
+  const set = (values) => put(values).forEach((name) => dirty.add(name));
+  const model = {
+    get: (name) => state[name],
+    set: (name, value) => set(typeof name === "string" ? { [name]: value } : name),
+    on: (names, call) => names.split(" ").forEach((name) => (listeners[name] ||= []).push(call)),
+    off: (names, call) => names.split(" ").forEach((name) => {
+      listeners[name] = (listeners[name] || []).filter((other) => call && other !== call);
+    }),
+    save_changes() {
+      if (!dirty.size) return;
+      const sent = Object.fromEntries([...dirty].map((name) => [name, plain(state[name])]));
+      dirty.clear();
+      bench.saved.push(JSON.parse(JSON.stringify(sent)));
+      bench.pending += 1;
+      window.toPython(JSON.stringify(sent)).then(receive).finally(() => { bench.pending -= 1; });
+    },
+    send() {},
+  };
+  const bench = window.bench = { model, listeners, receive, saved: [], pending: 0, cleanups: [] };
+  const sheet = document.createElement("style");
+  sheet.textContent = css;
+  document.head.append(sheet);
+  const view = (await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })))).default;
+  for (let i = 0; i < views; i++) {
+    const el = document.createElement("div");
+    document.body.append(el);
+    bench.cleanups.push(await view.render({ model, el }));
+  }
+}"""
+
+
+class Mounted:
+    """A view in a page of its own, joined to its Python object: what it saves arrives there, answers here."""
+
+    def __init__(self, page: Page, view: BaseView, views: int = 1, dark: bool = False) -> None:
+        self.page, self.view = page, view
+        page.set_content('<!doctype html><html lang="en"><meta charset="utf-8"><body></body></html>')
+        page.evaluate("(light) => { document.body.dataset.jpThemeLight = light; }", "false" if dark else "true")
+        page.expose_function("toPython", self._arrived)
+        self._known = self._state()
+        page.evaluate(_MODEL, [str(view._esm), str(view._css), self._known, views])
+
+    @property
+    def root(self) -> Locator:
+        return self.page.locator(".xw-view").first
+
+    @property
+    def saved(self) -> list[dict[str, Any]]:
+        """Every message so far from the view to Python: trait name → value."""
+        return self.page.evaluate("bench.saved")
+
+    def push(self) -> None:
+        """Send the browser what Python has changed since, as a kernel would."""
+        self.page.evaluate("(changes) => { bench.receive(changes); }", self._changes())
+
+    def settled(self) -> None:
+        """Wait until Python has answered everything the view has sent."""
+        self.page.wait_for_function("bench.pending === 0")
+
+    def unmount(self) -> int:
+        """Take all views away; the number of listeners they left on the model."""
+        self.page.evaluate("bench.cleanups.forEach((clean) => clean())")
+        return self.page.evaluate("Object.values(bench.listeners).flat().length")
+
+    def _arrived(self, sent: str) -> dict[str, Any]:
+        values = {name: _decoded(value) for name, value in json.loads(sent).items()}
+        self._known |= {name: _encoded(value) for name, value in values.items()}
+        self.view.set_state(values)
+        return self._changes()
+
+    def _changes(self) -> dict[str, Any]:
+        state = self._state()
+        changes = {name: value for name, value in state.items() if value != self._known[name]}
+        self._known = state
+        return changes
+
+    def _state(self) -> dict[str, Any]:
+        """A copy, since Python may change a list in place."""
+        values = {name: _encoded(getattr(self.view, name)) for name in self.view.state_names()}
+        return json.loads(json.dumps(values))
+
+
+def _encoded(value: Any) -> Any:
+    return {"$bytes": base64.b64encode(bytes(value)).decode()} if isinstance(value, bytes | memoryview) else value
+
+
+def _decoded(value: Any) -> Any:
+    return base64.b64decode(value["$bytes"]) if isinstance(value, dict) and "$bytes" in value else value
+
+
+# --- JupyterLab -------------------------------------------------------------------------------------------------------
+
+# Every kernel runs this first: a student's own machine may be online, a test must not notice.
+_OFFLINE = """
+import ipaddress as _ip, socket as _socket
+def _only_here(really):
+    def connect(self, address):
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("localhost", "") and not _ip.ip_address(host).is_loopback:
+            raise ConnectionError(f"a notebook under test tried to reach {address}")
+        return really(self, address)
+    return connect
+_socket.socket.connect = _only_here(_socket.socket.connect)
+_socket.socket.connect_ex = _only_here(_socket.socket.connect_ex)
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address, and the folder whose notebooks it serves."""
+
+    base: str
+    root: Path
+
+
+@contextmanager
+def jupyter_lab(home: Path, subshells: bool = False) -> Iterator[Lab]:
+    """A JupyterLab on loopback whose home, settings and kernels know nothing of the user's own.
+
+    `subshells` carries widget messages over kernel subshells, JupyterLab's default; ours is off (35 ms a step).
+    """
+    root = home / "notebooks"
+    root.mkdir()
+    port = _free_port()
+    log = home / "lab.log"
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
+    ]  # fmt: skip
+    with log.open("w") as out:
+        server = subprocess.Popen(command, env=_environment(home, subshells), stdout=out, stderr=out)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _wait_until_up(server, base, log)
+        yield Lab(base, root)
+    finally:
+        _stop(server)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _environment(home: Path, subshells: bool) -> dict[str, str]:
+    """Everything Jupyter, IPython and matplotlib would write or read at home goes to a folder of this run."""
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    comms = {"commsOverSubshells": "perCommTarget" if subshells else "disabled"}
+    (settings / "kernels-settings.jupyterlab-settings").write_text(json.dumps(comms))
+    startup = home / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-offline.py").write_text(_OFFLINE)
+    folders = {
+        "HOME": "", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "MPLCONFIGDIR": "matplotlib",
+    }  # fmt: skip
+    here = {name: str(home / folder) for name, folder in folders.items()}
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, **here, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], base: str, log: Path) -> None:
+    for _ in range(int(START_SECONDS / 0.25)):
+        try:
+            urllib.request.urlopen(f"{base}/api/status?token={TOKEN}", timeout=5).read()
+            return
+        except OSError:
+            pass
+        try:
+            server.wait(0.25)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """One SIGTERM shuts the kernels down and then the server; a second would leave kernels behind."""
+    server.terminate()
+    try:
+        server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def run_cells(page: Page, lab: Lab, cells: list[str], name: str, timeout_s: float = 300) -> Page:
+    """Open a notebook of these code cells in JupyterLab and run all of it; raises AssertionError if a cell fails."""
+    python = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    sources = map(nbformat.v4.new_code_cell, [*cells, 'print("all cells " + "have run")'])
+    notebook = nbformat.v4.new_notebook(cells=list(sources), metadata={"kernelspec": python})
+    nbformat.write(notebook, lab.root / f"{name}.ipynb")
+    page.goto(f"{lab.base}/lab/tree/{name}.ipynb?reset&token={TOKEN}")
+    page.wait_for_selector(".jp-NotebookPanel-toolbar")
+    _wait_for_kernel(page, lab, f"{name}.ipynb")
+    page.click(".lm-MenuBar-item:has-text('Run')")
+    page.click("li.lm-Menu-item[data-command='runmenu:run-all']")
+    failed = page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    page.get_by_text("all cells have run", exact=True).or_(failed).first.wait_for(timeout=timeout_s * 1000)
+    assert failed.count() == 0, failed.first.inner_text()
+    return page
+
+
+def _wait_for_kernel(page: Page, lab: Lab, path: str) -> None:
+    """Run All silently does nothing before the kernel exists, is idle and is connected; the toolbar does not tell."""
+    for _ in range(int(START_SECONDS / 0.2)):
+        sessions = page.request.get(f"{lab.base}/api/sessions?token={TOKEN}").json()
+        kernels = [session["kernel"] for session in sessions if session["path"] == path]
+        if any(kernel["execution_state"] == "idle" and kernel["connections"] for kernel in kernels):
+            page.wait_for_timeout(300)
+            return
+        page.wait_for_timeout(200)  # not time.sleep: it would keep Playwright's own handlers from running
+    raise RuntimeError("the notebook's kernel did not become idle")
+
+
+# --- latency ----------------------------------------------------------------------------------------------------------
+
+# From the first real key press or click to the frame after an attribute of an element has changed.
+_ARM = """([selector, attribute, limit]) => {
+  const node = document.querySelector(selector), was = node.getAttribute(attribute);
+  let start = null;
+  const press = () => { start ??= performance.now(); };
+  for (const type of ["keydown", "click"]) document.addEventListener(type, press, { capture: true, once: true });
+  window.measured = new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`${selector} kept its ${attribute}`)), limit);
+    const watch = new MutationObserver(() => {
+      if (node.getAttribute(attribute) === was) return;
+      watch.disconnect();
+      clearTimeout(late);
+      const changed = performance.now() - start;
+      requestAnimationFrame(() => {
+        const after = new MessageChannel();
+        after.port1.onmessage = () => resolve({ changed, painted: performance.now() - start });
+        after.port2.postMessage(0);
+      });
+    });
+    watch.observe(node, { attributes: true, attributeFilter: [attribute] });
+  });
+}"""
+
+
+def latency(page: Page, act: Callable[[], None], selector: str, attribute: str, n: int = 30) -> dict[str, list[float]]:
+    """Milliseconds from a real key press or click (`act`) to the changed attribute and to the frame that shows it."""
+    times: dict[str, list[float]] = {"changed": [], "painted": []}
+    for _ in range(n):
+        page.evaluate(_ARM, [selector, attribute, PATIENCE])
+        act()
+        for name, value in page.evaluate("window.measured").items():
+            times[name].append(value)
+        page.wait_for_timeout(60)
+    return times
