@@ -37,15 +37,18 @@ def values_of(
     variations: Sequence[Variation],
     stop: Stop | None = None,
     progress: Progress | None = None,
+    prefix: Prefix | None = None,
 ) -> np.ndarray:
     """The objective under each variation of the prompt `x` (1, tokens, width): (variations, targets), nats.
 
     Variations are taken in the order of their first change; a batch reads what stands before its earliest one from keys
-    and values computed once, and runs only the rest. Models whose cache cannot do this are run whole.
+    and values computed once (`prefix`, of `x` itself, for callers who ask again), and runs only the rest. Models whose
+    cache cannot do this are run whole.
     """
     lm, out = objective.lm, np.zeros((len(variations), len(objective.names)))
     with torch.inference_mode():
-        prefix = Prefix(lm, x, objective.length) if lm.shares_prefixes else None
+        if prefix is None and lm.shares_prefixes:
+            prefix = Prefix(lm, x, objective.length)
         budget = token_budget(lm.device) // (1 if stop is None else 2)  # who may want to stop should not wait long
         chunks = _chunks(variations, objective.length, budget, prefix is not None)
         work = [len(chunk) * (objective.length - start) for start, chunk in chunks]

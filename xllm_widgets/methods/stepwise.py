@@ -1,0 +1,43 @@
+"""Occlusion a few tokens at a time, for a view that paints what is known and may be interrupted between steps."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..models.passes import Prefix, embed, mean_embedding
+from .ablation import Groups, Variation, values_of
+from .targets import Objective, Target
+
+if TYPE_CHECKING:
+    from ..models.language_model import LanguageModel
+
+
+class StepwiseOcclusion:
+    """Occlusion (mean-embedding baseline) of one prompt, asked range by range.
+
+    What every range needs, f(x) and the keys and values of the unchanged prompt, is computed once, so that asking in
+    many small steps costs no more than asking once. The scores are those of `attribute(..., method="occlusion")`.
+    """
+
+    def __init__(self, lm: "LanguageModel", prompt: str, target: Target | list[Target]) -> None:
+        """Raises PromptError for a prompt or target that cannot be scored."""
+        with lm.lock, torch.inference_mode():
+            self.objective = Objective(lm, prompt, target)
+            self.x = embed(lm, self.objective.tokens.ids)[None]
+            self.baseline = mean_embedding(lm)
+            self.prefix = Prefix(lm, self.x, self.objective.length) if lm.shares_prefixes else None
+            self.whole = values_of(self.objective, self.x, [self._without((0, 0))], prefix=self.prefix)[0]
+
+    def scores(self, ranges: Groups) -> np.ndarray:
+        """f(x) - f(x with the tokens start … end replaced): (targets, ranges), nats."""
+        with self.objective.lm.lock:
+            changed = values_of(self.objective, self.x, [self._without(r) for r in ranges], prefix=self.prefix)
+        return (self.whole[None] - changed).T
+
+    def _without(self, tokens: tuple[int, int]) -> Variation:
+        """An empty range changes nothing: the last token stands for itself."""
+        start, end = tokens
+        if start == end:
+            return Variation([self.objective.length - 1], self.x[0, -1:])
+        return Variation(range(start, end), self.baseline.expand(end - start, -1))
