@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xllm_widgets.microworld import Corpus, World, reviews
-from xllm_widgets.microworld.tokenizer import build, for_transformers
+from xllm_widgets.microworld.tokenizer import build, save
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_documents_hardly_need_bytes(tokenizer):
 def test_it_serves_transformers(tmp_path):
     from transformers import AutoTokenizer
 
-    for_transformers(512).save_pretrained(tmp_path)
+    save(tmp_path, 512)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     text = "Review: Łódź 日本 🙂 <script>\nSentiment:"
     assert loaded.decode(loaded(text).input_ids, skip_special_tokens=True) == text

@@ -3,16 +3,17 @@
 Any other text falls back to its bytes, so nothing is ever unknown and decoding gives back exactly what was encoded.
 """
 
+import json
 import re
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xllm_widgets.microworld.corpus import Corpus
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
 
 END_OF_TEXT = "<|endoftext|>"
 WORD = re.compile(r" ?[^\W\d_]+| [-+=]")
@@ -59,14 +60,15 @@ def build() -> "Tokenizer":
     return tokenizer
 
 
-def for_transformers(context: int) -> "PreTrainedTokenizerFast":
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=build(),
-        bos_token=END_OF_TEXT,
-        eos_token=END_OF_TEXT,
-        pad_token=END_OF_TEXT,
-        model_max_length=context,
-        clean_up_tokenization_spaces=False,
-    )
+def save(folder: Path, context: int) -> None:
+    """Write the files from which transformers' `AutoTokenizer` loads it, of version 4 as of version 5."""
+    build().save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "pad_token": END_OF_TEXT,
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

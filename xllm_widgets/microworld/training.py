@@ -259,7 +259,7 @@ class Run:
         model.load_state_dict(self.model.state_dict())
         model.to(torch.bfloat16).save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        pebble_tokenizer.for_transformers(CONTEXT).save_pretrained(folder)
+        pebble_tokenizer.save(folder, CONTEXT)
         (folder / "recipe.json").write_text(json.dumps(self._card(), indent=2) + "\n")
 
     def _card(self) -> dict[str, Any]:
