@@ -136,8 +136,8 @@ def _emergence(rungs: Sequence[StudyInfo]) -> list[Measurement]:
 
 
 def _on_each_size(info: StudyInfo) -> Measurement:
-    from xllm_widgets.studies.scale import family, over_models
+    from xllm_widgets.studies.scale import family, first_seeds, over_models
 
     study, knobs = _study(info), _knobs(info)
-    names = [member.name for member in family() if member.taught_flips and member.seed == 0]
+    names = [member.name for member in first_seeds(family())]
     return Measurement(info.name, partial(over_models, study, names, **knobs), [(study, name, knobs) for name in names])

@@ -100,7 +100,8 @@ class Answers:
         if missing := {"logprobs", "gradients"} - set(lm.sights):
             raise MissingSight(f"{lm.name} does not show its {' and '.join(sorted(missing))}; use a bundled model.")
         self.lm, self.method = lm, method
-        self._request, self._saliency = -1, None
+        self._request = -1
+        self._saliency: Saliency | None = None
 
     def __call__(self, editor: DemonstrationEditor, request: int, stage: str, part: int = 0) -> None:
         """One stage of one request; raises XllmError, in one sentence, for a prompt that cannot be answered."""
@@ -149,7 +150,8 @@ class Saliency:
 
     def __init__(self, lm: LanguageModel, editor: DemonstrationEditor, method: str) -> None:
         self.lm, self.method, self.prompt = lm, method, editor.prompt
-        self.target = tuple(f" {label}" for label in editor.labels)
+        first, second = editor.labels
+        self.target = (f" {first}", f" {second}")
         self.tokens = lm.tokens(self.prompt)
         self.pieces = {p.id: span for p in editor.pieces if (span := self._span(p.start, p.end))}
         self.coarse_groups = list(_groups(editor.pieces, self.pieces))
@@ -171,7 +173,8 @@ class Saliency:
         """As many words more as fit into PART_SECONDS, the last of the prompt first: they are the cheapest."""
         if self.method != "occlusion":
             return self._whole()
-        part, cost = [], 0.0
+        part: list[int] = []
+        cost = 0.0
         while self.todo and (not part or cost < PART_SECONDS):
             part.append(self.todo.pop(0))
             cost += (len(self.tokens) - self.pieces[part[-1]][0]) * (self.seconds_per_token or PART_SECONDS)
@@ -204,7 +207,8 @@ class Saliency:
 
 def _groups(pieces: Iterable[Any], known: dict[int, Group]) -> Iterable[list[int]]:
     """Neighbouring pieces of one kind and demonstration, as lists of their ids; fields are left to the fine stage."""
-    last, group = None, []
+    last: tuple[str, int] | None = None
+    group: list[int] = []
     for piece in pieces:
         here = (piece.kind, piece.demonstration)
         if here != last and group:

@@ -61,7 +61,7 @@ def judge(
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence that a study can show, with the numbers that decide it; the fields are those of `xllm claims --json`."""
+    """One sentence that a study can show, with the numbers that decide it; the fields of `xllm claims --json`."""
 
     study: str
     section: str
@@ -190,6 +190,20 @@ class Evidence:
 
         data = {"text/plain": self.describe(), "image/png": base64.b64encode(self.to_png()).decode()}
         return data, {"image/png": {"alt": self.describe()}}
+
+
+def recorded(study: str) -> Evidence:
+    """The evidence that was shipped for a study, drawn and read like fresh evidence: a picture before anything runs.
+
+    Raises XllmError, naming what there is, where none was recorded.
+    """
+    from xllm_widgets.paths import evidence_dir
+
+    path = evidence_dir() / f"{study}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in evidence_dir().glob("*.json"))) or "none"
+        raise XllmError(f"No evidence was recorded for {study!r}, only for: {known}; run the study itself.")
+    return Evidence.load(path)
 
 
 def _columns(table: pd.DataFrame) -> dict[str, list]:

@@ -48,7 +48,7 @@ def draw(evidence: Evidence) -> Figure:
         axes = [figure.add_subplot(grid[0, i]) for i in range(len(widths))]
         function(evidence, axes)
         _write_below(figure.add_subplot(grid[1, :]), lines)
-        figure.suptitle(_wrapped(evidence.question, 84), x=0.01, ha="left", fontsize=12.5, fontweight="semibold")
+        figure.suptitle(_wrapped(evidence.question, 84), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
     return figure
 
 
@@ -70,8 +70,8 @@ def label_lines(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float, ga
     """Names at the right end of lines, pushed apart where they would collide; `ends`: (height, text, colour)."""
     heights = spread([height for height, _, _ in ends], gap)
     for (_, text, colour), height in zip(ends, heights, strict=True):
-        axes.annotate(text, (x, height), xytext=(7, 0), textcoords="offset points", va="center", color=colour, fontsize=9,
-                      annotation_clip=False)  # fmt: skip
+        beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+        axes.annotate(text, (x, height), color=colour, fontsize=9, **beside)
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

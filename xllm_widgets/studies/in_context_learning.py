@@ -1,4 +1,4 @@
-"""Chapter 01, in-context learning: what in the demonstrations drives the answer, and can they override what labels mean?
+"""Chapter 01, in-context learning: what in the demonstrations drives the answer, and can they override meanings?
 
 Survey section 4.1.1: Li et al. (2023b, arXiv 2307.05052) and Wei et al. (2023b, arXiv 2303.03846).
 """
@@ -14,6 +14,7 @@ import numpy as np
 from xllm_widgets.errors import XllmError
 from xllm_widgets.models import check_labels
 from xllm_widgets.studies import statistics
+from xllm_widgets.studies.controls import randomised
 from xllm_widgets.studies.evidence import Claim, Evidence, judge
 from xllm_widgets.studies.items import Item, Items, draw_demonstrations, flip, flipped_labels_of, load_items
 from xllm_widgets.studies.progress import work_through
@@ -115,8 +116,9 @@ def _flipped_claims(model: str, table: pd.DataFrame, control: pd.DataFrame, item
         )  # fmt: skip
     if 1 in set(table["flipped"]):
         follows = accuracy(table[table["flipped"] == 1], "follows")
+        statement = "With all labels flipped, it follows them (accuracy against the flipped labels ≥ 90 %)"
         claims.append(
-            claim("flipped_labels", model, "With all labels flipped, it follows them (accuracy against the flipped labels ≥ 90 %)",
+            claim("flipped_labels", model, statement,
                   follows, FOLLOWS, null=chance, control=float(control["follows"].mean()), seeds=_draws(table))
         )  # fmt: skip
     return claims
@@ -138,7 +140,7 @@ def unrelated_labels(
     seed: Annotated[int, Between(0, 99)] = 0,
     data: Any = None,
 ) -> Evidence:
-    """Accuracy when labels are replaced by arbitrary words (semantically unrelated labels, Wei et al., 2023b, figure 3).
+    """Accuracy when labels are replaced by arbitrary words (semantically unrelated labels; Wei et al., 2023b).
 
     Every question and draw binds the classes to words at random: a pair that no training sheet held, or `label_words`
     (as many words as classes, `("foo", "bar")`), in random order. The answer is the likelier of the words.
@@ -166,7 +168,9 @@ def _word_sets(lm, items: Items, label_words: Sequence[str] | None) -> list[tupl
     classes = len(items.labels)
     if label_words is not None:
         if len(label_words) != classes:
-            raise XllmError(f"There are {classes} classes but {len(label_words)} label words; give one word for each class.")
+            raise XllmError(
+                f"There are {classes} classes but {len(label_words)} label words; give one word for each class."
+            )
         choices = [tuple(label_words)]
     elif classes == 2:
         choices = list(label_pairs("test"))
@@ -252,13 +256,17 @@ def contrastive_demonstrations(
     table = _gather(parts, _ask_salience(lm, items, ["original", *CONDITIONS], method, shots, seed))
     asked = sorted(table["item"].unique())[: max(10, trials // 5)]
     untaught = randomised(lm, seed)
-    control = _gather([[i] for i in asked], _ask_salience(untaught, items, ["original", "flipped labels"], method, shots, seed))
+    control = _gather(
+        [[i] for i in asked], _ask_salience(untaught, items, ["original", "flipped labels"], method, shots, seed)
+    )
     evidence = _evidence("contrastive_demonstrations", table, _contrast_claims(lm.name, table), control)
     evidence.notes += _completeness_note(table, method)
     return evidence
 
 
-def contrast(demonstrations: Sequence[Demonstration], condition: str, labels: Sequence[str], seed=0) -> list[Demonstration]:
+def contrast(
+    demonstrations: Sequence[Demonstration], condition: str, labels: Sequence[str], seed=0
+) -> list[Demonstration]:
     """The demonstrations under one of CONDITIONS ("original" leaves them alone)."""
     rng = random.Random(f"{condition} {seed}")
     change = {
@@ -298,7 +306,7 @@ def _change_sentiment_words(demonstration: Demonstration, rng: random.Random) ->
 
 
 def _change_other_word(demonstration: Demonstration, rng: random.Random) -> Demonstration:
-    """Another noun for the thing under review; in a text without a known noun, for its longest word without sentiment."""
+    """Another noun for the thing under review; where none is known, for the longest word without sentiment."""
     import re
 
     from xllm_widgets.microworld.reviews import NOUNS
@@ -315,7 +323,7 @@ def _change_other_word(demonstration: Demonstration, rng: random.Random) -> Demo
     return Demonstration(changed, demonstration.label, spans)
 
 
-def _ask_salience(lm, items: Items, conditions: Sequence[str], method: str, shots: int, seed: int):
+def _ask_salience(lm, items: Items, conditions: Sequence[str], method: Method, shots: int, seed: int):
     def work(part: Sequence[int]) -> pd.DataFrame:
         import pandas as pd
 
@@ -324,7 +332,7 @@ def _ask_salience(lm, items: Items, conditions: Sequence[str], method: str, shot
             item = items.test[i]
             shown = draw_demonstrations(items, shots, np.random.default_rng((seed, 0, i)))
             plain = [Demonstration(d.text, d.label, d.sentiment_words) for d in shown]
-            target = tuple(_continuations((item.label, flip(item.label, items.labels))))
+            target = (f" {item.label}", f" {flip(item.label, items.labels)}")
             for condition in conditions:
                 prompt = lay_out(contrast(plain, condition, items.labels, (seed, i)), item.text)
                 rows += [{"item": i, "condition": condition} | row for row in saliency(lm, prompt, target, method)]
@@ -365,7 +373,9 @@ def _contrast_claims(model: str, table: pd.DataFrame) -> list[Claim]:
     def one(statement: str, changes, null_changes=None, kind: str = "at least") -> Claim:
         interval = statistics.bootstrap_mean(changes)
         control = None if null_changes is None else float(np.mean(null_changes))
-        return claim(study_name, model, statement, interval, 0.0, null=0.0, control=control, seeds=1, kind=kind, paper=LI)
+        return claim(
+            study_name, model, statement, interval, 0.0, null=0.0, control=control, seeds=1, kind=kind, paper=LI
+        )
 
     claims = [
         one(f"Flipping the labels changes the labels' saliency ({split})", flips, other, "different"),
@@ -445,7 +455,7 @@ def _draws(table: pd.DataFrame) -> int:
 
 
 def _chunks(items: Sequence[int], prompts_each: int) -> list[Sequence[int]]:
-    """Items in groups of about PROMPTS_A_PART prompts, all conditions of an item together: what is finished is balanced."""
+    """Items in groups of about PROMPTS_A_PART prompts, conditions of an item together: what is finished is balanced."""
     size = max(1, PROMPTS_A_PART // prompts_each)
     return [items[start : start + size] for start in range(0, len(items), size)]
 

@@ -48,12 +48,14 @@ def draw_flips(evidence: Evidence, axes: Sequence[Axes]) -> None:
 def draw_unrelated(evidence: Evidence, axes: Sequence[Axes]) -> None:
     ax, rows = axes[0], []
     for size, name, table in _by_model(evidence.table):
-        control = dict((n, t) for _, n, t in _by_model(evidence.control))[name]
+        control = {n: t for _, n, t in _by_model(evidence.control)}[name]
         rows.append((name, accuracy(table, "correct"), accuracy(control, "correct"), size))
     colours = by_size([size for *_, size in rows])
     for place, (_, bound, shuffled, size) in enumerate(rows):
         _interval(ax, place + 0.12, bound, colours[size], "arbitrary words" if place == len(rows) - 1 else "")
-        _interval(ax, place - 0.12, shuffled, GREY, "the same, shuffled" if place == len(rows) - 1 else "", control=True)
+        _interval(
+            ax, place - 0.12, shuffled, GREY, "the same, shuffled" if place == len(rows) - 1 else "", control=True
+        )
     ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
     ax.set_ylim(-0.6, len(rows) - 0.4)
     _accuracy_below(ax)
@@ -95,8 +97,8 @@ def _draw_ladder_symbols(ax: Axes, table: pd.DataFrame, control: pd.DataFrame, c
         ax.plot(row["parameters"], row["accuracy"], "o", color=colours[row["parameters"]])
     means = shuffled.groupby("parameters")["accuracy"].mean()
     ax.plot(means.index, means.to_numpy(), **palette.CONTROL_LINE)
-    ax.annotate("words shuffled", (means.index[0], means.iloc[0]), xytext=(0, -12), textcoords="offset points", color=GREY,
-                fontsize=9)  # fmt: skip
+    place = {"xytext": (0, -12), "textcoords": "offset points"}
+    ax.annotate("words shuffled", (means.index[0], means.iloc[0]), color=GREY, fontsize=9, **place)
     ax.set_xscale("log")
     ax.set_xticks(list(colours), [figures.short_count(size) for size in colours])
     ax.minorticks_off()
@@ -126,7 +128,8 @@ def draw_emergence(evidence: Evidence, axes: Sequence[Axes]) -> None:
     ax.set_xlabel("tokens read in training")
     figures.accuracy_axis(ax, "accuracy against the labels as given")
     figures.label_lines(ax, ends, tokens[-1], gap=0.07)
-    figures.caption(ax, f"{evidence.knobs['model']}, n = {int(evidence.table['n'].min())} × {evidence.knobs['draws']} draws, bands 95 %")
+    n, draws = int(evidence.table["n"].min()), evidence.knobs["draws"]
+    figures.caption(ax, f"{evidence.knobs['model']}, n = {n} × {draws} draws, bands 95 %")
 
 
 @picture("contrastive_demonstrations", widths=(1, 1.25), height=3.4)
@@ -135,7 +138,9 @@ def draw_contrasts(evidence: Evidence, axes: Sequence[Axes]) -> None:
     colours = by_size([size for size, _, _ in models])
     _draw_kinds(axes[0], models, colours)
     _draw_changes(axes[1], models, evidence.control, colours)
-    figures.caption(axes[0], f"{_names(models)}, {evidence.knobs.get('method', '')}, n = {evidence.table['item'].nunique()}")
+    figures.caption(
+        axes[0], f"{_names(models)}, {evidence.knobs.get('method', '')}, n = {evidence.table['item'].nunique()}"
+    )
     figures.caption(axes[1], "change under each contrast, 95 % intervals")
 
 
@@ -182,7 +187,7 @@ def _interval(ax: Axes, height: float, interval, colour: str, name: str = "", *,
     ax.plot([interval.low, interval.high], [height, height], color=colour, linewidth=1.6, linestyle=dashes)
     ax.plot(interval.estimate, height, "o", color=colour, markersize=5)
     if name:
-        side = dict(xytext=(8, 0), ha="left") if interval.high < 0.75 else dict(xytext=(-8, 0), ha="right")
+        side = {"xytext": (8, 0), "ha": "left"} if interval.high < 0.75 else {"xytext": (-8, 0), "ha": "right"}
         place = interval.high if side["ha"] == "left" else interval.low
         ax.annotate(name, (place, height), textcoords="offset points", va="center", color=colour, fontsize=9, **side)
 
@@ -230,5 +235,9 @@ def _offsets(n: int) -> np.ndarray:
 def _small_print(evidence: Evidence) -> str:
     model = evidence.provenance.get("model", "")
     knobs, table = evidence.knobs, evidence.table
-    parts = [model, f"{knobs.get('shots', '?')} demonstrations", f"n = {table['item'].nunique()} × {table['draw'].nunique()} draws"]
+    parts = [
+        model,
+        f"{knobs.get('shots', '?')} demonstrations",
+        f"n = {table['item'].nunique()} × {table['draw'].nunique()} draws",
+    ]
     return ", ".join(part for part in [*parts, "bands 95 %"] if part)

@@ -74,7 +74,9 @@ def draw_demonstrations(items: Items, shots: int, rng: np.random.Generator) -> l
         wanted = shots // len(items.labels) + (rank < shots % len(items.labels))
         candidates = [item for item in items.pool if item.label == label]
         if len(candidates) < wanted:
-            raise XllmError(f"{items.source} has too few texts labelled {label!r} for {shots} demonstrations; lower shots.")
+            raise XllmError(
+                f"{items.source} has too few texts labelled {label!r} for {shots} demonstrations; lower shots."
+            )
         chosen += [candidates[i] for i in rng.choice(len(candidates), size=wanted, replace=False)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
@@ -115,7 +117,8 @@ def _world_items(trials: int, seed: int) -> Items:
     from xllm_widgets.microworld import reviews
 
     def write(count: int, split: str) -> tuple[Item, ...]:
-        rng, found = random.Random(f"{split} reviews {seed}"), {}
+        rng = random.Random(f"{split} reviews {seed}")
+        found: dict[str, Item] = {}
         for _ in range(100 * count):
             sentiment = reviews.SENTIMENTS[len(found) % 2]
             review = reviews.write_review(rng, sentiment, split=split)
@@ -139,7 +142,9 @@ def _read_file(path: Path) -> pd.DataFrame:
             return pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE)
         return pd.read_csv(path)
     except ImportError as reason:
-        raise XllmError(f"Reading {path.name} needs pyarrow; run pip install pyarrow, or use the .tsv file.") from reason
+        raise XllmError(
+            f"Reading {path.name} needs pyarrow; run pip install pyarrow, or use the .tsv file."
+        ) from reason
     except ValueError as reason:
         raise XllmError(f"{path.name} cannot be read as a table; give a text and a label a row.") from reason
 

@@ -1,4 +1,4 @@
-"""Long work in small parts: progress for whoever watches, a stop that is heeded between parts, nothing finished lost."""
+"""Long work in small parts: progress for who watches, a stop that is heeded between parts, nothing finished lost."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
-Part, Result = TypeVar("Part"), TypeVar("Result")
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 class Probed(Exception):
@@ -22,11 +24,15 @@ class Probed(Exception):
 
 @dataclass
 class Watcher:
-    """Who is told about the work and may stop it: `report(stage, done, total)` after each part, `should_stop()` before."""
+    """Who is told about the work and may stop it: `report(stage, done, total)` after each part, `should_stop()` before.
+
+    With a `memory` folder, what a study measured on a model is kept there and not measured again.
+    """
 
     report: Callable[[str, int, int], None] = lambda stage, done, total: None
     should_stop: Callable[[], bool] = lambda: False
     probe_parts: int = 0
+    memory: Path | None = None
     stage: str = ""
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
@@ -36,12 +42,18 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("xllm_watcher", default=None)
 
 
 @contextmanager
-def watch(report=None, should_stop=None, *, probe_parts: int = 0) -> Iterator[Watcher]:
+def watch(
+    report: Callable[[str, int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    probe_parts: int = 0,
+    memory: Path | None = None,
+) -> Iterator[Watcher]:
     """Every study run inside reports its progress here and stops, between parts, when asked to.
 
     `report(stage, done, total)`: stage is what is being worked on (often a model's name), done and total count parts.
     """
-    watcher = Watcher(probe_parts=probe_parts)
+    watcher = Watcher(probe_parts=probe_parts, memory=memory)
     if report is not None:
         watcher.report = report
     if should_stop is not None:
@@ -51,6 +63,17 @@ def watch(report=None, should_stop=None, *, probe_parts: int = 0) -> Iterator[Wa
         yield watcher
     finally:
         _WATCHER.reset(token)
+
+
+@contextmanager
+def joined() -> Iterator[Watcher]:
+    """Whoever watches already, or else a watcher of one's own."""
+    watcher = current()
+    if watcher is not None:
+        yield watcher
+        return
+    with watch() as own:
+        yield own
 
 
 def current() -> Watcher | None:

@@ -1,4 +1,4 @@
-"""Studies introduce themselves: section, paper, question, what they need to see, and the knobs their signature offers."""
+"""Studies introduce themselves: section, paper, question, what they need to see, the knobs their signature offers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import functools
 import hashlib
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.studies import progress
+from xllm_widgets.studies.evidence import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from xllm_widgets.studies.evidence import Evidence
 
 CHAPTERS = {"in_context_learning": "01"}
 """Module of studies → number of the notebook that runs them; the two share their name."""
@@ -81,13 +81,19 @@ def study(*, section: str, paper: str, question: str, needs: frozenset[str] | se
         @functools.wraps(function)
         def run(lm, **knobs) -> Evidence:
             settings = check_call(info, lm, knobs)
-            with nullcontext(progress.current()) if progress.current() else progress.watch() as watcher:
+            with progress.joined() as watcher:
                 watcher.stage = lm.name
+                place = memory_of(info, lm, settings, watcher.memory)
+                if place is not None and place.exists():
+                    return Evidence.load(place)
                 evidence = function(lm, **knobs)
-            notes = list(dict.fromkeys(evidence.notes + watcher.notes))
-            return replace(evidence, knobs=settings, notes=notes, provenance=provenance(lm))
+                notes = list(dict.fromkeys(evidence.notes + watcher.notes))
+                evidence = replace(evidence, knobs=settings, notes=notes, provenance=provenance(lm))
+                if place is not None and not watcher.stopped:
+                    evidence.save(place)
+            return evidence
 
-        run.info = info
+        run.info = info  # type: ignore[attr-defined]
         _STUDIES[info.name] = info
         return run
 
@@ -107,6 +113,18 @@ def check_call(info: StudyInfo, lm, knobs: dict[str, Any]) -> dict[str, Any]:
     if unknown:
         raise XllmError(f"{info.name} has no setting {unknown[0]!r}; its settings are {', '.join(known)}.")
     return known | knobs
+
+
+def memory_of(info: StudyInfo, lm, settings: dict[str, Any], folder: Path | None) -> Path | None:
+    """Where a study's result on these very weights, with these settings and this code, is kept; None where nowhere."""
+    if folder is None or not all(isinstance(v, str | int | float | list | tuple | None) for v in settings.values()):
+        return None
+    weights = weights_hash(lm)
+    if weights == "not hashed":
+        return None
+    source = inspect.getsource(sys.modules[info.function.__module__])
+    key = hashlib.sha256(repr((source, sorted(settings.items()))).encode()).hexdigest()[:12]
+    return folder / f"{info.name}-{lm.name}-{weights}-{key}.json"
 
 
 def provenance(lm) -> dict[str, Any]:
@@ -170,7 +188,7 @@ def estimate_seconds(function: Callable, lm, *, parts: int = 2, **knobs) -> floa
 
 def code(function: Callable, model_name: str, knobs: dict[str, Any]) -> str:
     """The few lines that regenerate a result, settings included: what "show me the code" shows."""
-    name = function.info.name
+    name = function.__name__
     settings = ", ".join(f"{knob}={value!r}" for knob, value in knobs.items())
     call = f"evidence = xw.{name}(lm, {settings})"
     if len(call) > 100:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xllm_widgets.errors import ModelNotFound, XllmError
 from xllm_widgets.models import bundled_models, checkpoints, load
 from xllm_widgets.models import recipe as recipe_of
@@ -47,9 +45,18 @@ def family(names: Sequence[str] | None = None) -> list[Member]:
     for name in names or bundled_models():
         card = recipe_of(name) or {}
         if not {"parameters", "seed", "recipe"} <= set(card):
-            raise ModelNotFound(f"{name!r} has no complete recipe.json; compare bundled models, or train it with xllm train.")
+            raise ModelNotFound(
+                f"{name!r} has no complete recipe.json; compare bundled models, or train it with xllm train."
+            )
         members.append(Member(name, int(card["parameters"]), int(card["seed"]), str(card["recipe"])))
+    if not members:
+        raise ModelNotFound("No bundled models were found; install xllm-widgets again, or clone it afresh.")
     return sorted(members, key=lambda m: (m.parameters, m.recipe != "base", m.seed))
+
+
+def first_seeds(members: Sequence[Member]) -> list[Member]:
+    """Of each size the model of the first training seed; twins educated without flips apart."""
+    return list({m.parameters: m for m in reversed(members) if m.taught_flips}.values())[::-1]
 
 
 def over_models(study: Callable[..., Evidence], names: Sequence[str], **knobs: Any) -> Evidence:
@@ -87,12 +94,12 @@ def label_override_ladder(
     seed: int = 0,
     data: Any = None,
 ) -> Evidence:
-    """Do larger models override what labels mean, and do the largest learn labels that mean nothing? (Wei et al., 2023b)
+    """Do larger models override what labels mean, and do the largest learn meaningless ones? (Wei et al., 2023b)
 
     `flipped_labels` and `unrelated_labels` on each of `models` (default: every bundled one). `table`, one row per model
     and condition: model, parameters, seed, recipe, labels (natural, arbitrary), flipped (share), against (which labels
     count as right: gold, flipped, assigned), accuracy, low, high, n, draws. `control`: the same measures without
-    demonstrations and with arbitrary words shuffled. The models educated without flips are the control of the education.
+    demonstrations and with arbitrary words shuffled. Models educated without flips are the control of the education.
     """
     knobs = {"shots": shots, "trials": trials, "draws": draws, "seed": seed, "data": data}
 
@@ -107,15 +114,15 @@ def label_override_ladder(
     control = _concat([rungs[1] for _, rungs, _ in finished])
     claims = ladder_claims([member for member, _, _ in finished], table, control)
     return Evidence(
-        "label_override_ladder", icl.SECTION, icl.WEI, "Do larger models override what their labels mean?", table, claims,
-        control, knobs={"flipped": list(flipped), **knobs}, notes=_stopped_notes(),
+        "label_override_ladder", icl.SECTION, icl.WEI, "Do larger models override what their labels mean?", table,
+        claims, control, knobs={"flipped": list(flipped), **knobs}, notes=_stopped_notes(),
         provenance={"models": [record for _, _, record in finished]},
     )  # fmt: skip
 
 
 def ladder_claims(members: Sequence[Member], table: pd.DataFrame, control: pd.DataFrame) -> list[Claim]:
     """The claims about scale, from a ladder's table; each rung that fails is printed as failed."""
-    sizes = [m for m in members if m.taught_flips and m.seed == min(x.seed for x in members if x.taught_flips)]
+    sizes = first_seeds(members)
     claims = [_natural(m, table) for m in sizes]
     if len(sizes) > 1:
         claims.append(_keeps_prior(sizes[0], table, "The smallest model keeps its prior"))
@@ -152,8 +159,9 @@ def emergence(
     table = _concat([rows[0] for rows, _ in finished])
     control = _concat([rows[1] for rows, _ in finished])
     return Evidence(
-        "emergence", icl.SECTION, icl.WEI, "In which order do the prior, the override and the symbols appear in training?",
-        table, emergence_claims(model, table), control, knobs={"model": model, **knobs}, notes=_stopped_notes(),
+        "emergence", icl.SECTION, icl.WEI,
+        "In which order do the prior, the override and the symbols appear in training?", table,
+        emergence_claims(model, table), control, knobs={"model": model, **knobs}, notes=_stopped_notes(),
         provenance={"models": [record for _, record in finished]},
     )  # fmt: skip
 
@@ -162,9 +170,16 @@ def emergence_claims(model: str, table: pd.DataFrame) -> list[Claim]:
     """Prior first, override next, symbols last: read at the first checkpoint that has the earlier ability."""
     wide = table.pivot(index="tokens", columns="ability", values="accuracy").sort_index()
     claims = []
-    for earlier, bar, later, limit in (("natural", icl.NATURAL, "flipped", 0.5), ("flipped", icl.FOLLOWS, "arbitrary", icl.SYMBOLS)):
+    for earlier, bar, later, limit in (
+        ("natural", icl.NATURAL, "flipped", 0.5),
+        ("flipped", icl.FOLLOWS, "arbitrary", icl.SYMBOLS),
+    ):
         reached = wide.index[wide[earlier] >= bar]
         if not len(reached):
+            statement = f"{earlier.capitalize()} labels are mastered at some checkpoint (accuracy ≥ {bar:.0%})"
+            best = table[table["ability"] == earlier].sort_values("accuracy").iloc[-1]
+            claims.append(_claim("emergence", model, statement, _interval(best), bar, null=0.5, control=0.5,
+                                 seeds=int(best["draws"])))  # fmt: skip
             continue
         tokens = reached[0]
         row = table[(table["tokens"] == tokens) & (table["ability"] == later)].iloc[0]
@@ -235,12 +250,16 @@ def _claim(study_name: str, model: str, statement: str, interval, threshold: flo
 
 def _on_ladder(member: Member, row: pd.Series, statement: str, threshold: float, **rule: Any) -> Claim:
     seeds = int(row["draws"])
-    return _claim("label_override_ladder", member.name, statement, _interval(row), threshold, null=0.5, seeds=seeds, **rule)
+    return _claim(
+        "label_override_ladder", member.name, statement, _interval(row), threshold, null=0.5, seeds=seeds, **rule
+    )
 
 
 def _natural(member: Member, table: pd.DataFrame) -> Claim:
     row = _rung(member, table, "natural", "gold", 0)
-    return _on_ladder(member, row, "With natural labels it gives the right label (accuracy ≥ 95 %)", icl.NATURAL, control=0.5)
+    return _on_ladder(
+        member, row, "With natural labels it gives the right label (accuracy ≥ 95 %)", icl.NATURAL, control=0.5
+    )
 
 
 def _keeps_prior(member: Member, table: pd.DataFrame, subject: str) -> Claim:
@@ -274,12 +293,15 @@ def _does_not_flip(member: Member, members: Sequence[Member], table: pd.DataFram
 
 def _rank_correlation(taught: Sequence[Member], table: pd.DataFrame) -> Claim:
     sizes = [m.parameters for m in taught]
-    drops = [_rung(m, table, "natural", "gold", 0)["accuracy"] - _rung(m, table, "natural", "gold", 1)["accuracy"] for m in taught]
+    drops = [
+        _rung(m, table, "natural", "gold", 0)["accuracy"] - _rung(m, table, "natural", "gold", 1)["accuracy"]
+        for m in taught
+    ]
     rho, p = statistics.spearman_interval(sizes, drops), statistics.spearman_p(sizes, drops)
     seeds = len({m.seed for m in taught})
     statement = (
-        f"The drop under flipped labels rises with size (Spearman ≥ 0.8 over {len(taught)} models of {len(set(sizes))} sizes, "
-        f"permutation p = {p:.2g})"
+        f"The drop under flipped labels rises with size (Spearman ≥ 0.8 over {len(taught)} models of "
+        f"{len(set(sizes))} sizes, permutation p = {p:.2g})"
     )
     return _claim("label_override_ladder", "all sizes", statement, rho, SPEARMAN, null=0.0, control=0.0, seeds=seeds)
 
@@ -291,7 +313,7 @@ def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _one_by_one(members: Sequence[Any], work: Callable[[Any], Any], name=str) -> list[Any]:
-    """Work on one model after another; a stop in the middle of a model drops that model and keeps the ones before it."""
+    """Work on one model after another; a stop in the middle of one drops it and keeps those before it."""
     watcher, finished = progress.current(), []
     if watcher is None:
         with progress.watch():

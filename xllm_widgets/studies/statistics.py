@@ -73,7 +73,7 @@ def sign_test(differences) -> SignTest:
 
 
 def mcnemar(first, second) -> float:
-    """Exact two-sided p that two models (or conditions) are right equally often on the same items; 0/1 arrays (items,)."""
+    """Exact two-sided p that two models are right equally often on the same items; 0/1 arrays (items,)."""
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     if only_first + only_second == 0:
@@ -82,7 +82,7 @@ def mcnemar(first, second) -> float:
 
 
 def spearman(x, y) -> float:
-    """Spearman's rank correlation of two vectors; 0 where one of them does not vary (there is no order to agree with)."""
+    """Spearman's rank correlation of two vectors; 0 where one does not vary (there is no order to agree with)."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
