@@ -57,6 +57,7 @@ def demonstration_lab(
     shown = held_out_demonstrations(shots, seed) if demonstrations is None else [_as_dict(d) for d in demonstrations]
     asked = held_out_query(seed) if query is None else query
     view = DemonstrationEditor(demonstrations=shown, query=asked, labels=words, neutral=neutral_words(), **editor)
+    view.explainer = explain_review
     view.on_ask(Answers(lm, method))
     return view
 

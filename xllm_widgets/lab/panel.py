@@ -1,0 +1,292 @@
+"""The control panel of any study, built from its signature: settings, cost, run, stop, verdicts, picture, code."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from xllm_widgets.errors import XllmError
+from xllm_widgets.lab.controls import control
+from xllm_widgets.lab.demonstrations import demonstration_lab
+from xllm_widgets.studies import progress, registry
+from xllm_widgets.widgets.claim_cards import ClaimCards
+
+if TYPE_CHECKING:
+    from xllm_widgets.models.language_model import LanguageModel
+    from xllm_widgets.studies.evidence import Evidence
+    from xllm_widgets.widgets.prediction_card import PredictionCard
+
+EDITORS = {"contrastive_demonstrations": demonstration_lab}
+"""Studies whose panel begins with something to touch."""
+
+QUICK = 20_000_000
+"""Parameters up to which the cost is measured before it is asked for: the first part then takes about a second."""
+
+BLINK = 0.2  # seconds between two looks at a running study
+
+
+@dataclass
+class Job:
+    """One run of a study: what it was asked, how far it is, how it ended. Written by the worker, read by the panel."""
+
+    knobs: dict[str, Any]
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    total: int = 0
+    stop: bool = False
+    evidence: Evidence | None = None
+    error: str = ""
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+    def in_words(self) -> str:
+        """Parts done, and the time that the rest will take at the same speed."""
+        if not self.done:
+            return "starting …"
+        left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
+        return f"part {self.done} of {self.total}, about {duration(left)} left" + (", stopping" if self.stop else "")
+
+
+class Lab(ipywidgets.VBox):
+    """A study's control panel. `run()` does from Python what the button does; `.evidence` is the last result."""
+
+    _ipython_display_ = None  # ipywidgets 7 (Colab) would display before the mime bundle below is asked for
+
+    def __init__(
+        self,
+        study: Callable[..., Evidence],
+        lm: LanguageModel,
+        *,
+        prediction: PredictionCard | None = None,
+        outcome: Callable[[Evidence], Any] | None = None,
+        **knobs: Any,
+    ) -> None:
+        self.study, self.lm, self.info = study, lm, study.info  # type: ignore[attr-defined]
+        settings = registry.check_call(self.info, lm, knobs)
+        self.controls = [control(knob, settings[knob.name]) for knob in self.info.knobs]
+        self.prediction, self.outcome = prediction, outcome or first_claim
+        self.evidence: Evidence | None = None
+        self.job: Job | None = None
+        self._seconds_a_trial: dict[str, float] = {}
+        self._build()
+        super().__init__(children=self._parts())
+        self._settings_changed()
+
+    def run(self) -> Evidence | None:
+        """Run the study with the settings shown; Ctrl-C keeps what was finished. What went wrong is in `.said`."""
+        job = self._start()
+        if job is not None:
+            self._work(job, self._show_progress)
+            self._finish(job)
+        return self.evidence
+
+    def stop(self) -> None:
+        """End the run under way after its current part; what was finished is kept."""
+        if self.job is not None:
+            self.job.stop = True
+
+    @property
+    def said(self) -> str:
+        """The sentence under the buttons: what went wrong, or where the run stands."""
+        return self.status.value
+
+    def describe(self) -> str:
+        """Question, settings and, after a run, every verdict, in words."""
+        if self.evidence is not None:
+            return self.evidence.describe()
+        settings = ", ".join(f"{each.name} {each.read()!r}" for each in self.controls)
+        return f"{self.info.name} · section {self.info.section}\n{self.info.question}\n  on {self.lm.name}: {settings}"
+
+    def _build(self) -> None:
+        self.cost, self.status = ipywidgets.Label(""), ipywidgets.Label("")
+        self.run_button = ipywidgets.Button(description="Run", button_style="primary")
+        self.stop_button = ipywidgets.Button(description="Stop", disabled=True)
+        self.bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "340px", "visibility": "hidden"})
+        self.cards = ClaimCards()
+        self.picture = ipywidgets.Image(format="png", layout={"display": "none", "max_width": "820px"})
+        self.shows_control = ipywidgets.Checkbox(value=True, description="show the null control", indent=False)
+        self.shows_code = ipywidgets.ToggleButton(value=False, description="Show me the code")
+        self.code = ipywidgets.Textarea(disabled=True, layout={"display": "none", "width": "820px", "height": "190px"})
+        self.run_button.on_click(lambda _: self._clicked())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.shows_control.observe(lambda _: self._show_claims(), names="value")
+        self.shows_code.observe(lambda _: self._show_code(), names="value")
+        for each in self.controls:
+            each.input.observe(lambda _: self._settings_changed(), names="value")
+
+    def _parts(self) -> list[ipywidgets.Widget]:
+        editor = [EDITORS[self.info.name](self.lm)] if self.info.name in EDITORS else []
+        question = ipywidgets.Label(f"{self.info.question} ({self.info.paper}, on {self.lm.name})")
+        inputs = ipywidgets.HBox([each.input for each in self.controls], layout={"flex_flow": "row wrap"})
+        buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.shows_code, self.cost])
+        below = [self.bar, self.status, self.shows_control, self.cards, self.picture, self.code]
+        return [*editor, question, inputs, *filter(None, [self.prediction]), buttons, *below]
+
+    def _knobs(self) -> dict[str, Any]:
+        return {each.name: each.read() for each in self.controls}
+
+    # --- Cost ---
+
+    def _settings_changed(self) -> None:
+        """Cost and code follow the settings."""
+        try:
+            knobs = self._knobs()
+            self._show_code()
+            self.status.value = ""
+            self.cost.value = self._cost(knobs)
+        except XllmError as wrong:
+            self.status.value, self.cost.value = str(wrong), ""
+
+    def _cost(self, knobs: dict[str, Any]) -> str:
+        if self.lm.n_parameters > QUICK:
+            return "The cost is told while it runs; Stop keeps what is done."
+        trials = knobs.get("trials", 1)
+        kind = repr({name: value for name, value in knobs.items() if name != "trials"})
+        if kind not in self._seconds_a_trial:
+            seconds = registry.estimate_seconds(self.study, self.lm, parts=1, **knobs)
+            self._seconds_a_trial[kind] = seconds / trials
+        return f"about {duration(self._seconds_a_trial[kind] * trials)} here"
+
+    # --- Run ---
+
+    def _clicked(self) -> None:
+        """In a notebook a thread does the work, so that Stop is heard; only the kernel's own loop touches the views."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.run()
+            return
+        job = self._start()
+        if job is not None:
+            worker = threading.Thread(target=self._work, args=(job,), daemon=True)
+            worker.start()
+            self._following = loop.create_task(self._follow(job, worker))
+
+    def _start(self) -> Job | None:
+        if self.job is not None:
+            self.status.value = "It is running already; stop it first."
+            return None
+        if self.prediction is not None and not self.prediction.locked:
+            self.status.value = "Write down your prediction and lock it first; then run."
+            return None
+        try:
+            self.job = Job(self._knobs())
+        except XllmError as wrong:
+            self.status.value = str(wrong)
+            return None
+        self.run_button.disabled, self.stop_button.disabled = True, False
+        self.bar.value, self.bar.layout.visibility = 0, "visible"
+        self.status.value = self.job.in_words()
+        return self.job
+
+    def _work(self, job: Job, show: Callable[[Job], None] = lambda job: None) -> None:
+        def report(stage: str, done: int, total: int) -> None:
+            job.report(stage, done, total)
+            show(job)
+
+        try:
+            with progress.watch(report, lambda: job.stop):
+                job.evidence = self.study(self.lm, **job.knobs)
+        except KeyboardInterrupt:
+            job.error = "Stopped before the first part was finished; nothing to show."
+        except XllmError as wrong:
+            job.error = str(wrong)
+        except Exception as wrong:
+            job.error = f"This could not be computed ({type(wrong).__name__}: {wrong})."
+
+    async def _follow(self, job: Job, worker: threading.Thread) -> None:
+        while worker.is_alive():
+            self._show_progress(job)
+            await asyncio.sleep(BLINK)
+        self._finish(job)
+
+    def _show_progress(self, job: Job) -> None:
+        self.bar.max, self.bar.value = max(1, job.total), job.done
+        self.status.value = job.in_words()
+
+    def _finish(self, job: Job) -> None:
+        self.job = None
+        self.run_button.disabled, self.stop_button.disabled = False, True
+        self.bar.layout.visibility = "hidden"
+        self.status.value = job.error
+        if job.evidence is None:
+            return
+        self.evidence = job.evidence
+        try:
+            self._show_evidence(job.evidence)
+        except XllmError as wrong:
+            self.status.value = str(wrong)
+
+    # --- Result ---
+
+    def _show_evidence(self, evidence: Evidence) -> None:
+        self.status.value = " · ".join(evidence.notes)
+        self._show_claims()
+        self.picture.value, self.picture.layout.display = evidence.to_png(), None
+        if self.prediction is not None:
+            self.prediction.score(self.outcome(evidence))
+
+    def _show_claims(self) -> None:
+        if self.evidence is None:
+            return
+        hidden = {} if self.shows_control.value else {"control": None}
+        self.cards.claims = [changed(claim, **hidden).to_dict() for claim in self.evidence.claims]
+
+    def _show_code(self) -> None:
+        self.code.value = registry.code(self.study, self.lm.name, self._knobs())
+        self.code.layout.display = None if self.shows_code.value else "none"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The live panel, and words and picture for wherever widgets do not run."""
+        words = self.describe()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": words}
+        if self.evidence is None:
+            return data, {}
+        return data | {"image/png": base64.b64encode(self.picture.value).decode()}, {"image/png": {"alt": words}}
+
+
+def lab(
+    study: Callable[..., Evidence] | str,
+    lm: LanguageModel,
+    *,
+    prediction: PredictionCard | None = None,
+    outcome: Callable[[Evidence], Any] | None = None,
+    **knobs: Any,
+) -> Lab:
+    """The control panel of a study on a model: its settings, what they cost, run, stop, verdicts, picture, code.
+
+    `study`: the function or its name. `knobs`: settings to begin with. With a `prediction` card the run waits for its
+    lock, and `outcome(evidence)` is what the card is scored with (default: the first claim's verdict for a card with
+    options, else its estimate). Raises XllmError for an unknown study or setting, MissingSight for a model that lacks
+    what the study needs.
+    """
+    name = study if isinstance(study, str) else getattr(study, "__name__", str(study))
+    info = registry.find(name)
+    function = study if hasattr(study, "info") else registry.run_of(info)
+    scoring = outcome or (first_verdict if prediction is not None and prediction.options else first_claim)
+    return Lab(function, lm, prediction=prediction, outcome=scoring, **knobs)  # type: ignore[arg-type]
+
+
+def first_claim(evidence: Evidence) -> float:
+    """The estimate of the first claim."""
+    return evidence.claims[0].estimate
+
+
+def first_verdict(evidence: Evidence) -> str:
+    """The verdict of the first claim: shown, not shown, or reversed."""
+    return evidence.claims[0].verdict
+
+
+def duration(seconds: float) -> str:
+    """74 → "74 s", 600 → "10 min"; a rough figure for a person who decides whether to wait."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.0f} min"
