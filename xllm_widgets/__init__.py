@@ -32,7 +32,12 @@ _HOME = {
     "flipped_labels": "studies.in_context_learning",
     "unrelated_labels": "studies.in_context_learning",
     "contrastive_demonstrations": "studies.in_context_learning",
+    "label_override_ladder": "studies.scale",
+    "emergence": "studies.scale",
+    "over_models": "studies.scale",
+    "recorded": "studies.evidence",
     "lab": "lab",
+    "demonstration_lab": "lab",
     "TokenHeatmap": "widgets.token_heatmap",
     "DemonstrationEditor": "widgets.demonstration_editor",
     "PredictionCard": "widgets.prediction_card",
@@ -41,6 +46,7 @@ _HOME = {
 
 if TYPE_CHECKING:
     from xllm_widgets.errors import XllmError as XllmError
+    from xllm_widgets.lab import demonstration_lab as demonstration_lab
     from xllm_widgets.lab import lab as lab
     from xllm_widgets.microworld.corpus import Corpus as Corpus
     from xllm_widgets.microworld.world import World as World
@@ -52,10 +58,14 @@ if TYPE_CHECKING:
     from xllm_widgets.models.seeding import seed_everything as seed_everything
     from xllm_widgets.studies.evidence import Claim as Claim
     from xllm_widgets.studies.evidence import Evidence as Evidence
+    from xllm_widgets.studies.evidence import recorded as recorded
     from xllm_widgets.studies.in_context_learning import contrastive_demonstrations as contrastive_demonstrations
     from xllm_widgets.studies.in_context_learning import flipped_labels as flipped_labels
     from xllm_widgets.studies.in_context_learning import unrelated_labels as unrelated_labels
     from xllm_widgets.studies.registry import studies as studies
+    from xllm_widgets.studies.scale import emergence as emergence
+    from xllm_widgets.studies.scale import label_override_ladder as label_override_ladder
+    from xllm_widgets.studies.scale import over_models as over_models
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap

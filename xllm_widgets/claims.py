@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.errors import XllmError
-from xllm_widgets.studies.registry import StudyInfo, all_studies, estimate_seconds
+from xllm_widgets.studies.registry import StudyInfo, all_studies, estimate_seconds, run_of
 
 if TYPE_CHECKING:
     from xllm_widgets.models.language_model import LanguageModel
@@ -89,11 +88,6 @@ def _within(section: str, wanted: str | None) -> bool:
     return wanted is None or section == wanted or section.startswith(f"{wanted}.")
 
 
-def _study(info: StudyInfo) -> Callable[..., Evidence]:
-    """The study as it is called: with its checks and its provenance."""
-    return getattr(import_module(info.function.__module__), info.name)
-
-
 def _knobs(info: StudyInfo) -> dict[str, Any]:
     """ITEMS trials where the study allows so many, its own defaults otherwise."""
     allows = any(knob.name == "trials" and (knob.between is None or knob.between.high >= ITEMS) for knob in info.knobs)
@@ -104,7 +98,7 @@ def _on_one_model(chosen: Sequence[StudyInfo], name: str) -> list[Measurement]:
     from xllm_widgets.models import load
 
     lm = load(name)
-    plans = [(info, _study(info), _knobs(info)) for info in chosen]
+    plans = [(info, run_of(info), _knobs(info)) for info in chosen]
     return [Measurement(info.name, partial(study, lm, **knobs), [(study, lm, knobs)]) for info, study, knobs in plans]
 
 
@@ -118,7 +112,7 @@ def _over_the_family(chosen: Sequence[StudyInfo]) -> list[Measurement]:
 def _ladder(rungs: Sequence[StudyInfo]) -> Measurement:
     from xllm_widgets.studies.scale import family, label_override_ladder
 
-    runs = [(_study(info), member.name, {"trials": ITEMS}) for member in family() for info in rungs]
+    runs = [(run_of(info), member.name, {"trials": ITEMS}) for member in family() for info in rungs]
     return Measurement("label_override_ladder", partial(label_override_ladder, trials=ITEMS), runs)
 
 
@@ -131,13 +125,13 @@ def _emergence(rungs: Sequence[StudyInfo]) -> list[Measurement]:
     if name is None:
         return []
     ages = [*(f"{name}@{age}" for age in checkpoints(name)), name]
-    runs = [(_study(info), age, {"trials": ITEMS}) for age in ages for info in rungs]
+    runs = [(run_of(info), age, {"trials": ITEMS}) for age in ages for info in rungs]
     return [Measurement("emergence", partial(emergence, name, trials=ITEMS), runs)]
 
 
 def _on_each_size(info: StudyInfo) -> Measurement:
     from xllm_widgets.studies.scale import family, first_seeds, over_models
 
-    study, knobs = _study(info), _knobs(info)
+    study, knobs = run_of(info), _knobs(info)
     names = [member.name for member in first_seeds(family())]
     return Measurement(info.name, partial(over_models, study, names, **knobs), [(study, name, knobs) for name in names])

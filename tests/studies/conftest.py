@@ -1,72 +1,34 @@
-"""Models whose behaviour is known because it is written down: each answers by a rule over the prompt's demonstrations."""
+"""Models whose answers are written down, and the smallest bundled one."""
 
-import re
-from types import SimpleNamespace
+import importlib.util
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from xllm_widgets.microworld import reviews
+if "scripted_models" not in sys.modules:
+    _spec = importlib.util.spec_from_file_location(
+        "scripted_models", Path(__file__).parent.parent / "scripted_models.py"
+    )
+    sys.modules["scripted_models"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["scripted_models"])
 
-DEMONSTRATION = re.compile(r"Review: (.*?)\n(?:Explanation: .*?\n)?Sentiment: (\w+)\n\n", re.S)
-QUESTION = re.compile(r"Review: ((?:(?!Review: ).)*)\nSentiment:$", re.S)
-
-
-def tone(text):
-    words = set(re.findall(r"\w+", text))
-    return "positive" if words & set(reviews.ADJECTIVES["positive"]) else "negative"
-
-
-class ScriptedLM:
-    """A language model in whose place a rule (demonstrations, question) → word answers; it knows one token a word."""
-
-    device, dtype, hf, n_parameters, context_length = "cpu", "float32", None, 1000, 512
-
-    def __init__(self, rule, name="scripted", sights=("text", "logprobs")):
-        self.rule, self.name, self.sights, self.prompts = rule, name, frozenset(sights), []
-        ids = {}
-        self.reader = SimpleNamespace(
-            continuation=lambda _, text: [ids.setdefault(w, len(ids)) for w in text.split()], strings=lambda i: ["?"]
-        )
-
-    def tokens(self, text):
-        spans = [m.span() for m in re.finditer(r"\s*\S+", text)]
-        strings = [text[a:b] for a, b in spans]
-        return SimpleNamespace(
-            strings=strings, ids=[hash(s) % 9999 for s in strings], offsets=spans, special=[False] * len(spans)
-        )
-
-    def logprobs(self, prompts, continuations, should_stop=None):
-        self.prompts += prompts
-        lists = continuations if not isinstance(continuations[0], str) else [continuations] * len(prompts)
-        rows = []
-        for prompt, words in zip(prompts, lists, strict=True):
-            answer = self.rule(DEMONSTRATION.findall(prompt), QUESTION.search(prompt).group(1))
-            rows.append([-0.1 if word.strip() == answer else -3.0 for word in words])
-        return np.array(rows)
-
-
-def keep_prior(demonstrations, question):
-    return tone(question)
-
-
-def follow_labels(demonstrations, question):
-    """The label that most demonstrations of the question's tone carry; the prior where there are none."""
-    labels = [label for text, label in demonstrations if tone(text) == tone(question)]
-    return max(set(labels), key=labels.count) if labels else tone(question)
+import scripted_models as scripted
 
 
 @pytest.fixture
 def prior_keeper():
-    return ScriptedLM(keep_prior, "prior-keeper")
+    return scripted.ScriptedLM(scripted.keep_prior, "prior-keeper")
 
 
 @pytest.fixture
 def follower():
-    return ScriptedLM(follow_labels, "follower")
+    return scripted.ScriptedLM(scripted.follow_labels, "follower")
 
 
-@pytest.fixture
-def scripted():
-    """The class itself, for tests that need a rule of their own."""
-    return ScriptedLM
+@pytest.fixture(scope="session")
+def pebble():
+    """The smallest bundled model; tests ask what is computed on it, never how well it does."""
+    from xllm_widgets.models import bundled_models, load
+
+    return load(bundled_models()[0])

@@ -19,6 +19,7 @@ from xllm_widgets.studies.items import lexicon_spans
 from xllm_widgets.studies.stimuli import SENTIMENT_WORDS
 
 if TYPE_CHECKING:
+    from xllm_widgets.methods.targets import Target
     from xllm_widgets.models.language_model import LanguageModel
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor
 
@@ -43,20 +44,18 @@ def demonstration_lab(
     """Edit the demonstrations of a few-shot prompt and watch the answer and its reasons follow (Li et al., 2023b).
 
     `demonstrations`: dictionaries with text, label and perhaps explanation, or pairs (text, label); without them
-    `shots` held-out reviews of the bundled world, as many of either sentiment. `labels`: the two words to choose
-    between. The colours are attributions of log p(labels[0]) - log p(labels[1]) by `method`, in nats: toward is toward
-    labels[0]. Other keywords go to the `DemonstrationEditor`. What is wrong with a prompt is said in the editor.
+    `shots` held-out reviews of the bundled world, as many of either sentiment. `labels`: the words to choose between.
+    The colours are attributions of log p(labels[0]) - log p(labels[1]) by `method`, in nats (of log p(labels[0]) where
+    there are more than two): toward is toward labels[0]. Other keywords go to the `DemonstrationEditor`. What is wrong
+    with a prompt is said in the editor.
 
-    Raises MissingSight for a model that cannot be looked into, XllmError for an unknown method or not two labels.
+    Raises MissingSight for a model that cannot be looked into, XllmError for an unknown method or unusable labels.
     """
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor
 
-    words = list(labels or LABELS)
-    if len(words) != 2:
-        raise XllmError("The editor weighs two labels against each other; give exactly two.")
     shown = held_out_demonstrations(shots, seed) if demonstrations is None else [_as_dict(d) for d in demonstrations]
     asked = held_out_query(seed) if query is None else query
-    view = DemonstrationEditor(demonstrations=shown, query=asked, labels=words, neutral=neutral_words(), **editor)
+    view = DemonstrationEditor(shown, asked, labels or LABELS, neutral=neutral_words(), **editor)
     view.explainer = explain_review
     view.on_ask(Answers(lm, method))
     return view
@@ -117,7 +116,7 @@ class Answers:
             editor.answer_saliency(request, stage, scores, done)
 
     def probabilities(self, editor: DemonstrationEditor) -> list[float]:
-        """p(label | prompt) of the two labels, in their order."""
+        """p(label | prompt) of each label, in their order."""
         check_prompt(editor)
         prompt, continuations = editor.prompt, [f" {label}" for label in editor.labels]
         check_labels(self.lm, prompt, continuations)
@@ -133,7 +132,7 @@ class Answers:
 
 def check_prompt(editor: DemonstrationEditor) -> None:
     """PromptError that says which text is empty."""
-    name = editor.fields["text"].lower()
+    name = editor.fields.get("text", "review").lower()
     for number, demonstration in enumerate(editor.demonstrations, 1):
         if not demonstration["text"].strip():
             raise PromptError(f"The {name} of demonstration {number} is empty; write at least one word.")
@@ -151,8 +150,8 @@ class Saliency:
 
     def __init__(self, lm: LanguageModel, editor: DemonstrationEditor, method: str) -> None:
         self.lm, self.method, self.prompt = lm, method, editor.prompt
-        first, second = editor.labels
-        self.target = (f" {first}", f" {second}")
+        first, *others = [f" {label}" for label in editor.labels]
+        self.target: Target = (first, others[0]) if len(others) == 1 else first
         self.tokens = lm.tokens(self.prompt)
         self.pieces = {p.id: span for p in editor.pieces if (span := self._span(p.start, p.end))}
         self.coarse_groups = list(_groups(editor.pieces, self.pieces))

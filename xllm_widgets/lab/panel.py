@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -239,7 +238,7 @@ class Lab(ipywidgets.VBox):
         if self.evidence is None:
             return
         hidden = {} if self.shows_control.value else {"control": None}
-        self.cards.claims = [changed(claim, **hidden).to_dict() for claim in self.evidence.claims]
+        self.cards.claims = [claim.to_dict() | hidden for claim in self.evidence.claims]
 
     def _show_code(self) -> None:
         self.code.value = registry.code(self.study, self.lm.name, self._knobs())

@@ -70,7 +70,7 @@ def flipped_labels(
     work = _ask_flipped(lm, items, cells, shots, seed)
     table = _gather(_chunks(range(len(items.test)), len(cells)), work)
     asked = sorted(table["item"].unique())
-    control = _gather(_chunks(asked, 1), _ask_flipped(lm, items, [(0, 0.0)], 0, seed))
+    control = _gather(_chunks(asked, 1), _ask_flipped(lm, items, [(0, 0.0)], 0, seed), completes=True)
     return _evidence("flipped_labels", table, _flipped_claims(lm.name, table, control, items), control)
 
 
@@ -254,11 +254,10 @@ def contrastive_demonstrations(
     _check_words(lm, items, items.labels)
     parts = [[i] for i in range(len(items.test))]
     table = _gather(parts, _ask_salience(lm, items, ["original", *CONDITIONS], method, shots, seed))
-    asked = sorted(table["item"].unique())[: max(10, trials // 5)]
-    untaught = randomised(lm, seed)
-    control = _gather(
-        [[i] for i in asked], _ask_salience(untaught, items, ["original", "flipped labels"], method, shots, seed)
-    )
+    asked = sorted(table["item"].unique())
+    asked = asked[: max(10, len(asked) // 5)]
+    null = _ask_salience(randomised(lm, seed), items, ["original", "flipped labels"], method, shots, seed)
+    control = _gather([[i] for i in asked], null, completes=True)
     evidence = _evidence("contrastive_demonstrations", table, _contrast_claims(lm.name, table), control)
     evidence.notes += _completeness_note(table, method)
     return evidence
@@ -460,7 +459,7 @@ def _chunks(items: Sequence[int], prompts_each: int) -> list[Sequence[int]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _gather(parts, work) -> pd.DataFrame:
+def _gather(parts, work, *, completes: bool = False) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.concat(work_through(parts, work), ignore_index=True)
+    return pd.concat(work_through(parts, work, completes=completes), ignore_index=True)

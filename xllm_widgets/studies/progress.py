@@ -81,16 +81,18 @@ def current() -> Watcher | None:
     return _WATCHER.get()
 
 
-def work_through(parts: Sequence[Part], work: Callable[[Part], Result]) -> list[Result]:
+def work_through(parts: Sequence[Part], work: Callable[[Part], Result], *, completes: bool = False) -> list[Result]:
     """`[work(part) for part in parts]`, except that Ctrl-C or a stop ends early and keeps the finished results.
 
-    Raises KeyboardInterrupt only when nothing was finished; otherwise the watcher notes how far the work came.
+    Raises KeyboardInterrupt only when nothing was finished; otherwise the watcher notes how far the work came. Work
+    that `completes` what was finished (the control of those very items) is done even after a stop: a result without its
+    control would be no result.
     """
     watcher, results = current() or Watcher(), []
     started = time.perf_counter()
     try:
         for part in parts:
-            if watcher.stopped or watcher.should_stop():
+            if not completes and (watcher.stopped or watcher.should_stop()):
                 raise KeyboardInterrupt
             results.append(work(part))
             watcher.report(watcher.stage, len(results), len(parts))

@@ -158,6 +158,11 @@ def find(name: str) -> StudyInfo:
     return _STUDIES[name]
 
 
+def run_of(info: StudyInfo) -> Callable[..., Evidence]:
+    """The study as it is called, with its checks and its provenance."""
+    return getattr(importlib.import_module(info.function.__module__), info.name)
+
+
 def all_studies() -> list[StudyInfo]:
     """Every registered study, in the order of the survey."""
     _import_all()
@@ -187,14 +192,22 @@ def estimate_seconds(function: Callable, lm, *, parts: int = 2, **knobs) -> floa
 
 
 def code(function: Callable, model_name: str, knobs: dict[str, Any]) -> str:
-    """The few lines that regenerate a result, settings included: what "show me the code" shows."""
+    """The few lines that regenerate a result, settings included: what "show me the code" shows.
+
+    A setting that cannot be written down (a table) stands under its own name, for the reader to fill in.
+    """
     name = function.__name__
-    settings = ", ".join(f"{knob}={value!r}" for knob, value in knobs.items())
+    written = {knob: _written(knob, value) for knob, value in knobs.items()}
+    settings = ", ".join(f"{knob}={value}" for knob, value in written.items())
     call = f"evidence = xw.{name}(lm, {settings})"
     if len(call) > 100:
-        lines = "".join(f"    {knob}={value!r},\n" for knob, value in knobs.items())
+        lines = "".join(f"    {knob}={value},\n" for knob, value in written.items())
         call = f"evidence = xw.{name}(\n    lm,\n{lines})"
     return f"import xllm_widgets as xw\n\nlm = xw.load({model_name!r})\n{call}\nevidence\n"
+
+
+def _written(knob: str, value: Any) -> str:
+    return repr(value) if isinstance(value, str | int | float | list | tuple | None) else knob
 
 
 def import_pictures() -> None:

@@ -70,7 +70,7 @@ def over_models(study: Callable[..., Evidence], names: Sequence[str], **knobs: A
         lm = load(name)
         return study(lm, **knobs), {"model": lm.name, "parameters": int(lm.n_parameters)}
 
-    finished = _one_by_one(names, one)
+    finished, stopped = _one_by_one(names, one)
     tables = {
         part: pd.concat([getattr(e, part).assign(**about) for e, about in finished], ignore_index=True)
         for part in ("table", "control")
@@ -79,7 +79,7 @@ def over_models(study: Callable[..., Evidence], names: Sequence[str], **knobs: A
     return replace(
         first, **tables,
         claims=[claim for evidence, _ in finished for claim in evidence.claims],
-        notes=list(dict.fromkeys(note for evidence, _ in finished for note in evidence.notes)),
+        notes=list(dict.fromkeys(note for evidence, _ in finished for note in evidence.notes)) + stopped,
         provenance={"models": [evidence.provenance for evidence, _ in finished]},
     )  # fmt: skip
 
@@ -109,13 +109,13 @@ def label_override_ladder(
         unrelated = icl.unrelated_labels(lm, **knobs)
         return member, _rungs(member, flips, unrelated), provenance(lm)
 
-    finished = _one_by_one(family(models), one, lambda member: member.name)
+    finished, stopped = _one_by_one(family(models), one)
     table = _concat([rungs[0] for _, rungs, _ in finished])
     control = _concat([rungs[1] for _, rungs, _ in finished])
     claims = ladder_claims([member for member, _, _ in finished], table, control)
     return Evidence(
         "label_override_ladder", icl.SECTION, icl.WEI, "Do larger models override what their labels mean?", table,
-        claims, control, knobs={"flipped": list(flipped), **knobs}, notes=_stopped_notes(),
+        claims, control, knobs={"flipped": list(flipped), **knobs}, notes=stopped,
         provenance={"models": [record for _, _, record in finished]},
     )  # fmt: skip
 
@@ -155,13 +155,13 @@ def emergence(
         flips, unrelated = icl.flipped_labels(lm, flipped=(0, 1), **knobs), icl.unrelated_labels(lm, **knobs)
         return _abilities(int((recipe_of(name) or {})["tokens_seen"]), flips, unrelated), provenance(lm)
 
-    finished = _one_by_one([*(f"{model}@{age}" for age in checkpoints(model)), model], one)
+    finished, stopped = _one_by_one([*(f"{model}@{age}" for age in checkpoints(model)), model], one)
     table = _concat([rows[0] for rows, _ in finished])
     control = _concat([rows[1] for rows, _ in finished])
     return Evidence(
         "emergence", icl.SECTION, icl.WEI,
         "In which order do the prior, the override and the symbols appear in training?", table,
-        emergence_claims(model, table), control, knobs={"model": model, **knobs}, notes=_stopped_notes(),
+        emergence_claims(model, table), control, knobs={"model": model, **knobs}, notes=stopped,
         provenance={"models": [record for _, record in finished]},
     )  # fmt: skip
 
@@ -312,30 +312,24 @@ def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _one_by_one(members: Sequence[Any], work: Callable[[Any], Any], name=str) -> list[Any]:
-    """Work on one model after another; a stop in the middle of one drops it and keeps those before it."""
-    watcher, finished = progress.current(), []
-    if watcher is None:
-        with progress.watch():
-            return _one_by_one(members, work, name)
-    for member in members:
-        if watcher.stopped or watcher.should_stop():
-            break
-        try:
-            result = work(member)
-        except KeyboardInterrupt:
-            watcher.stopped = True
-            break
-        if watcher.stopped:
-            break
-        finished.append(result)
+def _one_by_one(models: Sequence[Any], work: Callable[[Any], Any]) -> tuple[list[Any], list[str]]:
+    """Work on one model after another, and a note where it ended early.
+
+    A stop in the middle of a model drops that one and keeps those before it; KeyboardInterrupt where there are none.
+    """
+    finished: list[Any] = []
+    with progress.joined() as watcher:
+        for model in models:
+            if watcher.stopped or watcher.should_stop():
+                break
+            try:
+                result = work(model)
+            except KeyboardInterrupt:
+                watcher.stopped = True
+            if watcher.stopped:
+                break
+            finished.append(result)
     if not finished:
         raise KeyboardInterrupt
-    if len(finished) < len(members):
-        watcher.notes.append(f"stopped after {len(finished)} of {len(members)} models")
-    return finished
-
-
-def _stopped_notes() -> list[str]:
-    watcher = progress.current()
-    return list(dict.fromkeys(watcher.notes)) if watcher else []
+    early = len(finished) < len(models)
+    return finished, [f"stopped after {len(finished)} of {len(models)} models"] if early else []

@@ -61,7 +61,7 @@ def proportion(hits, *, seed: int = 0) -> Interval:
     boot = bootstrap_mean(table, seed=seed)
     score = wilson(round(boot.estimate * boot.n), boot.n)
     low, high = min(boot.low, score.low), max(boot.high, score.high)
-    return Interval(boot.estimate, min(low, boot.estimate), max(high, boot.estimate), boot.n)
+    return Interval(boot.estimate, max(0.0, min(low, boot.estimate)), min(1.0, max(high, boot.estimate)), boot.n)
 
 
 def sign_test(differences) -> SignTest:
@@ -83,24 +83,27 @@ def mcnemar(first, second) -> float:
 
 def spearman(x, y) -> float:
     """Spearman's rank correlation of two vectors; 0 where one does not vary (there is no order to agree with)."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(stats.spearmanr(x, y).statistic)
+    return float(_rank_correlations(np.asarray(x, dtype=float)[None], np.asarray(y, dtype=float)[None])[0])
 
 
 def spearman_interval(x, y, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
     """Spearman's rank correlation with a percentile bootstrap over the paired rows (here: trained models)."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(len(x), size=(resamples, len(x)))
-    rhos = [spearman(x[pick], y[pick]) for pick in picks]
-    low, high = np.quantile(rhos, [(1 - confidence) / 2, (1 + confidence) / 2])
+    picks = np.random.default_rng(seed).integers(len(x), size=(resamples, len(x)))
+    low, high = np.quantile(_rank_correlations(x[picks], y[picks]), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(spearman(x, y), float(low), float(high), len(x))
 
 
 def spearman_p(x, y, *, resamples: int = 5000, seed: int = 0) -> float:
     """One-sided permutation p: how often shuffled sizes agree with the outcome at least as well as the real ones."""
-    rng, observed = np.random.default_rng(seed), spearman(x, y)
-    shuffled = [spearman(rng.permutation(np.asarray(x, dtype=float)), y) for _ in range(resamples)]
-    return (1 + sum(rho >= observed - 1e-12 for rho in shuffled)) / (1 + resamples)
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    shuffled = np.random.default_rng(seed).permuted(np.tile(x, (resamples, 1)), axis=1)
+    as_good = _rank_correlations(shuffled, np.broadcast_to(y, shuffled.shape)) >= spearman(x, y) - 1e-12
+    return float((1 + as_good.sum()) / (1 + resamples))
+
+
+def _rank_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Row by row, (rows, n) and (rows, n) → (rows,): Pearson's correlation of the ranks, 0 where a row is constant."""
+    a, b = (stats.rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2 for rows in (x, y))
+    size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return np.divide((a * b).sum(1), size, out=np.zeros(len(size)), where=size > 0)
