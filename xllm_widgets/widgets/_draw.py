@@ -34,9 +34,13 @@ class Page:
         self.width = figure.get_figwidth() - 2 * margin
         self._marks: list[Any] = []
 
-    def text(self, x: float, y: float, text: str, size: float = 10, ink: str = palette.LIGHT["ink"], **more: Any) -> None:
+    def text(
+        self, x: float, y: float, text: str, size: float = 10, ink: str = palette.LIGHT["ink"], **more: Any
+    ) -> None:
         """One line of text whose baseline is `y` inches from the top; never read as mathematics."""
-        self._marks.append(("text", x, y, _printable(text), {"fontsize": size, "color": ink, "parse_math": False, **more}))
+        self._marks.append(
+            ("text", x, y, _printable(text), {"fontsize": size, "color": ink, "parse_math": False, **more})
+        )
 
     def box(self, x: float, y: float, width: float, height: float, colour: Any, **more: Any) -> None:
         """A filled rectangle whose top left is (x, y)."""
@@ -50,7 +54,7 @@ class Page:
         """Sets runs one after another from baseline `y`, breaking lines at `width`; returns the last baseline."""
         left, step = x, size * POINT * LINE
         for run in runs:
-            wide = self.measure(run.text, size)
+            wide = self.measure(run.text, size, run.weight)
             if run.text == "\n" or (run.breaks and x > left and x + wide > left + width):
                 x, y = left, y + step
                 if run.text == "\n":
@@ -61,7 +65,7 @@ class Page:
             x += wide
         return y
 
-    def measure(self, text: str, size: float) -> float:
+    def measure(self, text: str, size: float, weight: str = "normal") -> float:
         """Width of a text in inches."""
         from matplotlib.font_manager import FontProperties
         from matplotlib.textpath import text_to_path
@@ -69,7 +73,7 @@ class Page:
         shown = _printable(text)
         padded = "|" + shown + "|"  # spaces at the ends count as well
         width = text_to_path.get_text_width_height_descent
-        font = FontProperties(size=size)
+        font = FontProperties(size=size, weight=weight)
         return float(width(padded, font, False)[0] - width("||", font, False)[0]) * POINT
 
     def finish(self, height: float) -> None:

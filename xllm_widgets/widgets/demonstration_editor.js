@@ -84,7 +84,7 @@ function render({ model, el }) {
     query.replaceChildren(lineOf("query", -1, pieces, get("query")), make("div", { class: "xw-de-line" }, field("label"), make("span", { class: "xw-de-blank" }, "?")));
     title.textContent = get("title");
     title.hidden = !title.textContent;
-    const nodes = words.filter(Boolean);
+    const nodes = words.filter((node) => node?.dataset.place !== undefined);
     nodes.forEach((node, k) => { node.tabIndex = k ? -1 : 0; });
     paintBars();
     paintWords();
@@ -181,8 +181,9 @@ function render({ model, el }) {
     };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter" && !event.isComposing) done(true);
-      if (event.key === "Escape") done(false);
+      if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+      event.preventDefault(); // or the same key would press the button that gets the focus next
+      done(event.key === "Enter");
     });
     input.addEventListener("blur", () => done(true));
     row.replaceChildren(row.firstChild, input);
@@ -288,7 +289,8 @@ function render({ model, el }) {
     paintWords();
     afterPaint(next);
   });
-  keep.model(model, ["change:saliency", "change:saliency_scores"], () => { clearTimeout(timer); if (!due && !editing) paintWords(); afterPaint(next); });
+  keep.model(model, ["change:saliency", "change:saliency_scores"], () => { clearTimeout(timer); if (!due) paintWords(); afterPaint(next); });
+  keep.model(model, "change:obeyed", () => { sent = 0; clearTimeout(timer); schedule(); }); // also of an edit that changed nothing
   keep.model(model, "change:error", () => { sent = 0; clearTimeout(timer); paintWords(); });
   keep.also(() => clearTimeout(timer));
   build();

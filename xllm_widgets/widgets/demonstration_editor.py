@@ -26,6 +26,7 @@ FIELDS = {"text": "Review", "label": "Sentiment", "explanation": "Explanation"}
 MOST = 64  # demonstrations
 PICTURE_SECONDS = 1.5  # of computing that the static picture may cost
 _PIECE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]+|_+")
+_WHOLE = re.compile(r"\S(?:.*\S)?")  # a label or a field name, blanks inside and all
 _COMMANDS = (
     "flip", "flip_all", "neutralise", "neutralise_word", "shuffle", "set_text", "set_query", "explain", "add", "remove",
     "move", "reset", "undo",
@@ -66,6 +67,7 @@ class DemonstrationEditor(BaseView):
     layout_pieces = traitlets.List().tag(sync=True)  # [kind, demonstration, text, blank before it?] by piece id
     request = traitlets.Int(0).tag(sync=True)  # one more with every change of the prompt
     command = traitlets.Dict(default_value={}).tag(sync=True)  # an edit, as the browser asks for it
+    obeyed = traitlets.Int(0).tag(sync=True)  # the last command carried out
     ask = traitlets.Dict(default_value={}).tag(sync=True)  # the next stage, asked once the last one is painted
     probabilities = traitlets.Dict(default_value={"request": -1, "values": []}).tag(sync=True)
     saliency = traitlets.Dict(default_value={"request": -1, "stage": "", "done": False, "limit": 0.0}).tag(sync=True)
@@ -105,11 +107,9 @@ class DemonstrationEditor(BaseView):
         found: list[Piece] = []
         start = 0
         for text, kind, demonstration in self._strips():
-            spans = [(0, len(text.strip()))] if kind in ("field", "label") else [m.span() for m in _PIECE.finditer(text)]
-            lead = len(text) - len(text.lstrip()) if kind in ("field", "label") else 0
-            for a, b in spans:
-                if b > a:
-                    found.append(Piece(len(found), start + lead + a, start + lead + b, kind, demonstration))
+            pattern = _WHOLE if kind in ("field", "label") else _PIECE
+            for match in pattern.finditer(text):
+                found.append(Piece(len(found), start + match.start(), start + match.end(), kind, demonstration))
             start += len(text)
         return found
 
@@ -132,7 +132,8 @@ class DemonstrationEditor(BaseView):
     def _lay_out(self) -> None:
         prompt = self.prompt
         self.layout_pieces = [
-            [p.kind, p.demonstration, prompt[p.start : p.end], prompt[p.start - 1 : p.start].isspace()] for p in self.pieces
+            [p.kind, p.demonstration, prompt[p.start : p.end], prompt[p.start - 1 : p.start].isspace()]
+            for p in self.pieces
         ]
 
     # --- edits -----------------------------------------------------------------------------------------------------
@@ -169,13 +170,16 @@ class DemonstrationEditor(BaseView):
         self.set_query(changed) if i == -1 else self.set_text(i, changed)
 
     def shuffle(self, seed: int | None = None) -> None:
-        """The demonstrations in another order."""
-        cards = list(self.demonstrations)
-        random.Random(self.request if seed is None else seed).shuffle(cards)
+        """The demonstrations in another order; the same one for the same `seed`."""
+        rng, cards = random.Random(self.request if seed is None else seed), list(self.demonstrations)
+        for _ in range(9):  # few cards may fall as they lay
+            rng.shuffle(cards)
+            if cards != self.demonstrations:
+                break
         self._set(cards)
 
     def set_text(self, i: int, text: str) -> None:
-        """Another text for demonstration `i`; line breaks become blanks, since they would end the line of the prompt."""
+        """Another text for demonstration `i`; line breaks become blanks, since they would end its line."""
         self._change(i, text=_line(text))
 
     def set_query(self, text: str) -> None:
@@ -271,7 +275,7 @@ class DemonstrationEditor(BaseView):
             self.probabilities = {"request": request, "values": [float(value) for value in values]}
 
     def answer_saliency(self, request: int, stage: str, scores: Mapping[int, float], done: bool) -> None:
-        """Scores by piece id, toward the first label if positive; dropped if the prompt has changed since `request`."""
+        """Scores by piece id, positive toward the first label; dropped if the prompt has changed since."""
         if request != self.request:
             return
         row = np.full(len(self.layout_pieces), np.nan, dtype="<f4")
@@ -281,7 +285,8 @@ class DemonstrationEditor(BaseView):
         with self.hold_sync():
             self.saliency_scores = row.tobytes()
             limit = float(finite.max()) if finite.size else 0.0
-            self.saliency = {"request": request, "stage": stage, "done": bool(done), "limit": limit, "parts": self._part + 1}
+            answer = {"request": request, "stage": stage, "done": bool(done), "limit": limit}
+            self.saliency = {**answer, "parts": self._part + 1}
 
     def refresh(self, seconds: float = math.inf) -> DemonstrationEditor:
         """Every stage answered now, without a browser that asks; the fine one stops after `seconds`. Returns itself."""
@@ -319,6 +324,7 @@ class DemonstrationEditor(BaseView):
             getattr(self, name)(*arguments)
         if self.request != before:
             self._answer("probabilities")
+        self.obeyed = int(change["new"].get("n", 0))
 
     # --- twins -----------------------------------------------------------------------------------------------------
 
@@ -332,7 +338,9 @@ class DemonstrationEditor(BaseView):
     def describe(self) -> str:
         """How many demonstrations, which labels are turned, what is answered, which words count most."""
         turned = sum(card["label"] != card["given"] for card in self.demonstrations)
-        head = f"Demonstration editor: {len(self.demonstrations)} demonstrations, {turned} with another label than given."
+        head = (
+            f"Demonstration editor: {len(self.demonstrations)} demonstrations, {turned} with another label than given."
+        )
         return " ".join(filter(None, [head, self._answer_in_words(), self._saliency_in_words(), self.error]))
 
     def _answer_in_words(self) -> str:

@@ -1,0 +1,93 @@
+// Claims with their verdicts: one card a statement, one line a model, everything on one axis.
+function render({ model, el }) {
+  const keep = xw.listeners();
+  const { make } = xw;
+  const root = xw.root("claim-cards", model, keep);
+  const title = make("div", { class: "xw-title" });
+  const cards = make("div", {});
+  const twin = xw.disclosure("table", keep, asTable);
+  root.append(make("div", { class: "xw-cc-head" }, title, ...legend(), make("span", { class: "xw-spacer" }), twin.opener), cards, twin.part);
+  el.append(root);
+
+  const number = (value) => (value === null ? "–" : value.toFixed(places(value)).replace("-", "−"));
+  const places = (value) => (Math.abs(value) >= 0.0995 || value === 0 ? 2 : Math.abs(value) >= 0.00095 ? 3 : 4);
+  const measured = (claim) => ![claim.estimate, claim.low, claim.high].includes(null);
+  const estimate = (claim) => (measured(claim) ? `${number(claim.estimate)} [${number(claim.low)}, ${number(claim.high)}]` : "not measured");
+  const beside = (claim) => `threshold ${number(claim.threshold)}, ${claim.control === null ? "no control" : `control ${number(claim.control)}`}`;
+  const sample = (claim) => `n = ${claim.n}, ${claim.seeds} seed${claim.seeds === 1 ? "" : "s"}`;
+  const verdict = (claim) => `${PALETTE.glyphs[claim.verdict]} ${claim.verdict} here`;
+
+  function legend() {
+    const place = (node, left) => { node.style.left = left; return node; };
+    const bar = place(make("span", { class: "xw-cc-bar" }), "0");
+    bar.style.width = "100%";
+    const key = (words, ...marks) => make("span", { class: "xw-cc-key" }, make("i", { "aria-hidden": "true" }, ...marks), words);
+    return [
+      key("estimate, 95 % interval", bar, place(make("span", { class: "xw-cc-dot" }), "50%")),
+      key("threshold", place(make("span", { class: "xw-cc-tick" }), "50%")),
+      key("control", place(make("span", { class: "xw-cc-control" }), "50%")),
+    ];
+  }
+
+  function build() {
+    title.textContent = model.get("title");
+    title.hidden = !title.textContent;
+    cards.replaceChildren(...model.get("groups").map(card));
+    twin.refresh();
+  }
+
+  function card(group) {
+    const claims = group.claims.map((i) => model.get("claims")[i]);
+    const { statement, section, paper, study } = claims[0];
+    return make("section", { class: "xw-cc-group", "aria-label": statement },
+      make("div", { class: "xw-cc-statement", dir: "auto" }, statement),
+      make("div", { class: "xw-eyebrow" }, `section ${section} · ${paper} · ${study}`),
+      make("ul", { class: "xw-cc-rows" }, ...claims.map((claim) => row(claim, group.axis)), scale(group.axis)));
+  }
+
+  function row(claim, axis) {
+    const glyph = make("span", { "aria-hidden": "true" }, PALETTE.glyphs[claim.verdict]);
+    return make("li", { class: "xw-cc-row" },
+      make("div", { class: `xw-cc-verdict${claim.verdict === "not shown" ? " xw-cc-not" : ""}` }, glyph, make("span", {}, `${claim.verdict} here`)),
+      make("div", { class: "xw-cc-model" }, make("bdi", {}, claim.model), make("span", { class: "xw-cc-small" }, sample(claim))),
+      plot(claim, axis),
+      make("div", { class: "xw-cc-numbers" }, estimate(claim), make("span", { class: "xw-cc-small" }, beside(claim))));
+  }
+
+  function plot(claim, [low, high]) {
+    const share = (value) => 100 * Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const node = make("div", { class: "xw-cc-plot", role: "img", "aria-label": `${estimate(claim)}, ${beside(claim)}` });
+    const mark = (kind, value) => {
+      const made = make("span", { class: `xw-cc-${kind}`, title: `${kind === "tick" ? "threshold" : kind} ${number(value)}` });
+      made.style.left = `${share(value)}%`;
+      node.append(made);
+      return made;
+    };
+    if (claim.control !== null) mark("control", claim.control);
+    if (claim.threshold !== null) mark("tick", claim.threshold);
+    if (!measured(claim)) return node;
+    const bar = mark("bar", claim.low);
+    bar.style.width = `${share(claim.high) - share(claim.low)}%`;
+    const dot = mark("dot", claim.estimate);
+    bar.title = dot.title = estimate(claim);
+    return node;
+  }
+
+  /** The ends of the axis under the plots of a card. */
+  function scale([low, high]) {
+    const ends = make("div", { class: "xw-cc-axis" }, ...[low, (low + high) / 2, high].map((value) => make("span", {}, number(value))));
+    return make("li", { class: "xw-cc-row xw-cc-scale", "aria-hidden": "true" }, make("span"), make("span"), ends, make("span"));
+  }
+
+  function asTable() {
+    const head = ["claim", "model", "verdict", "estimate", "low", "high", "threshold", "control", "n", "seeds", "section", "paper"];
+    const rows = model.get("claims").map((c) => [c.statement, c.model, verdict(c),
+      ...[c.estimate, c.low, c.high, c.threshold, c.control].map(number), c.n, c.seeds, c.section, c.paper]);
+    return xw.table(model.get("title") || "claims", head, rows);
+  }
+
+  keep.model(model, ["change:groups", "change:claims", "change:title"], build);
+  build();
+  return () => { keep.clean(); root.remove(); };
+}
+export default { render };

@@ -1,0 +1,160 @@
+// A prediction and a confidence, locked before the run; after it, both beside the outcome.
+function render({ model, el }) {
+  const keep = xw.listeners();
+  const { make } = xw;
+  const root = xw.root("prediction-card", model, keep);
+  const state = make("span", { class: "xw-pc-state", "aria-live": "polite" });
+  const question = make("div", { class: "xw-pc-question", dir: "auto" });
+  const choice = make("div", { class: "xw-pc-choice" });
+  const sure = slider("confidence in per cent");
+  const sureLabel = make("label", {});
+  const sureSaid = make("span", {});
+  const lock = xw.button("Lock it", { class: "xw-button xw-pc-lock" });
+  const sureLine = make("div", { class: "xw-pc-sure" }, sureLabel, sure, sureSaid, lock);
+  const result = xw.focusable(make("div", { class: "xw-pc-result", "aria-live": "polite", tabindex: -1 }));
+  root.append(
+    make("div", { class: "xw-pc-top" }, make("span", { class: "xw-eyebrow" }, "Your prediction"), make("span", { class: "xw-spacer" }), state),
+    question, choice, sureLine, result,
+  );
+  el.append(root);
+
+  let draw = () => {};
+  const get = (name) => model.get(name);
+  const open = () => !get("locked");
+  const number = (value) => String(Number(value.toPrecision(3))).replace("-", "−");
+  const measured = (value) => `${number(value)} ${get("unit")}`.trim();
+  const percent = () => `${Math.round(100 * get("confidence"))} %`;
+
+  function slider(label) {
+    return xw.focusable(make("input", { type: "range", "aria-label": label }));
+  }
+
+  function send(values) {
+    if (!open()) return;
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  }
+
+  function build() {
+    question.textContent = get("question");
+    draw = get("options").length ? asOptions() : asNumber();
+    const least = Math.round(100 * get("guess"));
+    Object.assign(sure, { min: String(least), max: "100", step: "1" });
+    sureLabel.textContent = get("options").length ? "How sure are you?" : `How sure that it lies within ± ${measured(get("within"))}?`;
+    paint();
+  }
+
+  function asOptions() {
+    const group = make("div", { class: "xw-pc-options", role: "radiogroup", "aria-label": get("question") });
+    const buttons = get("options").map((option, i) => {
+      const node = xw.button("", { role: "radio" });
+      node.addEventListener("click", () => send({ prediction: option }));
+      node.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step) return;
+        const next = buttons[(i + step + buttons.length) % buttons.length];
+        next.click();
+        next.focus();
+        event.preventDefault();
+        event.stopPropagation();
+      });
+      return node;
+    });
+    group.append(...buttons);
+    choice.replaceChildren(group);
+    return () => buttons.forEach((node, i) => drawOption(node, get("options")[i], i));
+  }
+
+  function drawOption(node, option, i) {
+    const mine = get("prediction") === option;
+    const came = get("outcome") === option;
+    node.replaceChildren(make("bdi", {}, option));
+    if (mine && !open()) node.append(make("span", { class: "xw-pc-tag" }, `you, ${percent()} sure`));
+    if (came) node.append(make("span", { class: "xw-pc-tag xw-pc-outcome-tag" }, "outcome"));
+    node.classList.toggle("xw-pc-came", came);
+    node.setAttribute("aria-checked", String(mine));
+    node.disabled = !open();
+    node.tabIndex = mine || (get("prediction") === null && i === 0) ? 0 : -1;
+  }
+
+  function asNumber() {
+    const [low, high] = [get("low"), get("high")];
+    const place = (value) => `calc(8px + ${Math.min(1, Math.max(0, (value - low) / (high - low)))} * (100% - 16px))`;
+    const input = slider(get("question"));
+    Object.assign(input, { min: String(low), max: String(high), step: String(get("step")) });
+    const band = make("div", { class: "xw-pc-band" });
+    const you = make("div", { class: "xw-pc-you" });
+    const mark = make("div", { class: "xw-pc-mark" });
+    const ends = [low, high].map((end) => make("div", { class: "xw-pc-end" }, number(end)));
+    ends.forEach((node, i) => { node.style.left = place([low, high][i]); });
+    const say = () => send({ prediction: Number(input.value) });
+    input.addEventListener("input", say);
+    input.addEventListener("click", say); // a click on the middle, where the thumb stands already, is a choice as well
+    choice.replaceChildren(make("div", { class: "xw-pc-scale" }, band, ...ends, you, mark, input));
+    return () => {
+      const [said, came] = [get("prediction"), get("outcome")];
+      band.hidden = you.hidden = said === null;
+      mark.hidden = came === null;
+      input.disabled = !open();
+      input.classList.toggle("xw-pc-unset", said === null);
+      input.value = String(said ?? (low + high) / 2);
+      input.setAttribute("aria-valuetext", said === null ? "not chosen yet" : measured(said));
+      if (said !== null) {
+        const [from, to] = [said - get("within"), said + get("within")];
+        band.style.left = place(from);
+        band.style.right = `calc(100% - (${place(to).slice(4)}))`;
+        you.style.left = place(said);
+        you.textContent = measured(said);
+      }
+      if (came !== null) {
+        mark.style.left = place(came);
+        mark.textContent = `outcome ${measured(came)}`;
+      }
+    };
+  }
+
+  /** How it feels to be so sure, between a blind guess and certainty. */
+  function feeling() {
+    const [confidence, least] = [get("confidence"), get("guess")];
+    const share = (confidence - least) / (1 - least);
+    return share < 0.03 ? "a blind guess" : share < 0.3 ? "leaning" : share < 0.65 ? "fairly sure" : share < 0.995 ? "very sure" : "certain";
+  }
+
+  function paint() {
+    root.classList.toggle("xw-pc-scored", get("outcome") !== null);
+    draw();
+    sure.value = String(Math.round(100 * get("confidence")));
+    sure.setAttribute("aria-valuetext", `${percent()}, ${feeling()}`);
+    sureSaid.textContent = `${percent()}, ${feeling()}`;
+    sureLine.hidden = !open();
+    lock.disabled = get("prediction") === null;
+    lock.title = lock.disabled ? "choose first" : "once locked it cannot be changed";
+    state.textContent = get("locked") ? (get("outcome") === null ? "locked · now run it" : "locked before the run") : "";
+    paintResult();
+  }
+
+  function paintResult() {
+    const [said, came, brier] = [get("prediction"), get("outcome"), get("brier")];
+    if (!get("locked")) return result.replaceChildren();
+    const name = (value) => (typeof value === "string" ? value : measured(value));
+    const near = typeof said === "number" ? ` (± ${number(get("within"))})` : "";
+    const rows = [];
+    if (said !== null) rows.push(["You said", `${name(said)}${near}, ${percent()} sure`]);
+    if (came !== null) rows.push(["It came out", name(came)]);
+    if (brier !== null) rows.push(["Brier score", `${brier.toFixed(2)} (0 is perfect, 0.25 a coin toss, 1 sure and wrong)`]);
+    const heading = came === null ? "" : said === null ? "No prediction was made before the run" : get("correct") ? "✓ You were right" : "✗ Not as you expected";
+    const body = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row[0]), make("td", {}, make("bdi", {}, row[1]))));
+    result.replaceChildren(make("table", { class: "xw-table" }, heading ? make("caption", {}, heading) : null, make("tbody", {}, ...body)));
+  }
+
+  keep.dom(sure, "input", () => send({ confidence: Number(sure.value) / 100 }));
+  keep.dom(lock, "click", () => {
+    send({ locked: true });
+    result.focus(); // the button goes away, and focus must not fall out of the view
+  });
+  keep.model(model, ["change:question", "change:options", "change:low", "change:high", "change:unit", "change:within"], build);
+  keep.model(model, ["change:prediction", "change:confidence", "change:locked", "change:outcome", "change:correct", "change:brier"], paint);
+  build();
+  return () => { keep.clean(); root.remove(); };
+}
+export default { render };
