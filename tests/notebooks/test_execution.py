@@ -44,13 +44,13 @@ socket.getaddrinfo = _no_names
 
 # One more cell, after a second setup: where the package came from, and whether the network was really cut off.
 WITNESS = """
-import json, os, socket, sys
+import json, socket
 try:
     socket.create_connection(("192.0.2.1", 80), timeout=1)
-    reached = True
-except OSError:
-    reached = False
-print(json.dumps({"package": xw.__file__, "reached": reached, "colab": "google.colab" in sys.modules}))
+    network = "reached"
+except OSError as refused:
+    network = str(refused)
+print(json.dumps({"package": xw.__file__, "network": network}))
 """
 
 
@@ -61,7 +61,8 @@ def cut_off(installed_wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(CUT_OFF, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(guard), str(installed_wheel)]))
-    for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME"):
+    (tmp_path / "home").mkdir()
+    for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)  # cut off, and nobody told the libraries
     shutil.copytree(installed_wheel / "xllm_widgets" / "notebooks", tmp_path / "notebooks")
@@ -80,7 +81,7 @@ def test_notebook_runs_from_the_wheel_with_the_network_cut_off(name: str, cut_of
     NotebookClient(notebook, timeout=A_CELL, kernel_name="python3", resources=resources).execute()
     witness = json.loads(again[-1].outputs[0].text)
     assert Path(witness["package"]).is_relative_to(installed_wheel)
-    assert witness == {"package": witness["package"], "reached": False, "colab": False}
+    assert "cut off for this test" in witness["network"]
     assert grumbles(notebook) == []
 
 
