@@ -47,7 +47,7 @@ def styles(name: str) -> str:
 class BaseView(anywidget.AnyWidget):
     """A view receives plain strings and numbers and emits events; it never sees a tensor, a model or a tokenizer.
 
-    Subclasses give `describe()` (text) and `draw(figure)` (the static twin), from the same traits that the browser reads.
+    Subclasses give `describe()` (text) and `draw(figure)` (the static twin), from the traits that the browser reads.
     """
 
     _ipython_display_ = None  # ipywidgets 7 (Colab) would display before the mime bundle below is asked for

@@ -24,7 +24,7 @@ _COUNTS = ("n", "seeds")
 class ClaimCards(BaseView):
     """Was it shown here? Each claim's estimate with its 95 % interval, beside its threshold and its control.
 
-    `claims`: dicts with the fields of `xllm claims --json` (or objects whose `to_dict()` gives them); a number that does
+    `claims`: the fields of `xllm claims --json` (or objects whose `to_dict()` gives them); a number that does
     not exist is None. Claims that follow each other with one statement share a card, one line a model. Raises ViewError
     where a field is missing or a verdict unknown.
     """
@@ -43,7 +43,7 @@ class ClaimCards(BaseView):
     @traitlets.validate("claims")
     def _known_claims(self, proposal: dict[str, Any]) -> list[dict[str, Any]]:
         if len(proposal["value"]) > MAX_CLAIMS:
-            raise ViewError(f"{len(proposal['value'])} claims are more than the {MAX_CLAIMS} shown at once: pass fewer.")
+            raise ViewError(f"{len(proposal['value'])} claims are more than the {MAX_CLAIMS} shown: pass fewer.")
         return [_claim(claim) for claim in proposal["value"]]
 
     @traitlets.observe("claims")
@@ -90,7 +90,8 @@ class ClaimCards(BaseView):
             return left + wide * min(1.0, max(0.0, (value - axis[0]) / (axis[1] - axis[0])))
 
         page.text(0, y, palette.GLYPHS[claim["verdict"]], 10, family="DejaVu Sans")
-        page.text(0.2, y, f"{claim['verdict']} here", 9.5, fontweight="bold" if claim["verdict"] != "not shown" else "normal")
+        weight = "bold" if claim["verdict"] != "not shown" else "normal"
+        page.text(0.2, y, f"{claim['verdict']} here", 9.5, fontweight=weight)
         page.text(1.35, y, claim["model"], 9.5)
         page.text(1.35, y + 0.15, _sample(claim), 7.5, palette.LIGHT["muted"])
         middle = y - 0.04

@@ -27,7 +27,7 @@ class PredictionError(ViewError, traitlets.TraitError):
 class PredictionCard(BaseView):
     """What do you expect, and how sure are you? Asked before the run, scored after it.
 
-    Either `options` (two or more strings) or a number between `low` and `high`, which counts as right if it comes within
+    Either `options` (two or more strings) or a number from `low` to `high`, which counts as right if it comes within
     `within` of the outcome (default: a tenth of the range). `confidence` is the probability, as a share, that you are
     right; it cannot be less than a blind `guess` gives. `score(outcome)` gives `correct` and `brier`, the Brier score
     (confidence − correct)², which only honest confidence keeps low (Brier, 1950). Raises PredictionError for a change
@@ -105,7 +105,9 @@ class PredictionCard(BaseView):
             self.send_state([*_PROMISES, "locked"])
 
     def _lines(self) -> list[str]:
-        said = f"You said {self._said(self.prediction)}, {self.confidence:.0%} sure." if self.prediction is not None else ""
+        said = ""
+        if self.prediction is not None:
+            said = f"You said {self._said(self.prediction)}, {self.confidence:.0%} sure."
         state = "" if self.outcome is not None else "Locked." if self.locked else "Not locked yet."
         if self.outcome is None:
             return [said or "No prediction yet.", state]
@@ -202,7 +204,9 @@ class PredictionCard(BaseView):
         """The range as a line, the prediction with its band below it, the outcome above."""
         from xllm_widgets.widgets._draw import Run
 
-        assert self.low is not None and self.high is not None and self.within is not None
+        assert self.low is not None
+        assert self.high is not None
+        assert self.within is not None
         left, wide, span = 0.1, min(5.0, page.width - 0.2), self.high - self.low
 
         def place(value: float) -> float:

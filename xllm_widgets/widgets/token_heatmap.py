@@ -25,8 +25,8 @@ class TokenHeatmap(BaseView):
     """Which token counted, and which way? One number a token, for one target or several.
 
     `tokens` are strings with their leading spaces; byte pieces may be written `<0xE6>`. `scores` has shape (tokens,) or
-    (targets, tokens), any unit; a score that is not a number is shown as none. `kind` is "diverging" (orange toward, purple
-    away, symmetric about zero) or "sequential" (cividis). Raises ViewError where shapes disagree.
+    (targets, tokens), any unit; a score that is not a number is shown as none. `kind` is "diverging" (orange toward,
+    purple away, symmetric about zero) or "sequential" (cividis). Raises ViewError where shapes disagree.
     """
 
     _esm = module("token_heatmap")
@@ -79,7 +79,7 @@ class TokenHeatmap(BaseView):
         return self.tokens[self.selected] if 0 <= self.selected < len(self.tokens) else None
 
     def on_select(self, callback: Callable[[int], None]) -> None:
-        """Calls back with the index of each token chosen (-1 when the choice is taken back); errors show in the view."""
+        """Calls back with the index of each token chosen (-1: the choice is taken back); errors show in the view."""
 
         def chosen(change: dict[str, Any]) -> None:
             with self.errors_shown():
