@@ -335,35 +335,41 @@ def _wait_for_kernel(page: Page, lab: Lab, path: str) -> None:
 
 # --- latency ----------------------------------------------------------------------------------------------------------
 
-# From the first real key press or click to the frame after an attribute of an element has changed.
-_ARM = """([selector, attribute, limit]) => {
-  const node = document.querySelector(selector), was = node.getAttribute(attribute);
+# From a real key press or click to the frame that shows each milestone: an attribute that has changed and matches.
+_ARM = """([milestones, limit]) => {
   let start = null;
   const press = () => { start ??= performance.now(); };
   for (const type of ["keydown", "click"]) document.addEventListener(type, press, { capture: true, once: true });
-  window.measured = new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${selector} kept its ${attribute}`)), limit);
+  const reached = ([name, [selector, attribute, pattern]]) => new Promise((resolve, reject) => {
+    const node = document.querySelector(selector), was = node.getAttribute(attribute);
+    const late = setTimeout(() => reject(new Error(`${name} was not reached: ${node.getAttribute(attribute)}`)), limit);
     const watch = new MutationObserver(() => {
-      if (node.getAttribute(attribute) === was) return;
+      const value = node.getAttribute(attribute);
+      if (value === was || value === null || !new RegExp(pattern).test(value)) return;
       watch.disconnect();
       clearTimeout(late);
-      const changed = performance.now() - start;
       requestAnimationFrame(() => {
         const after = new MessageChannel();
-        after.port1.onmessage = () => resolve({ changed, painted: performance.now() - start });
+        after.port1.onmessage = () => resolve([name, performance.now() - start]);
         after.port2.postMessage(0);
       });
     });
     watch.observe(node, { attributes: true, attributeFilter: [attribute] });
   });
+  window.measured = Promise.all(Object.entries(milestones).map(reached)).then(Object.fromEntries);
 }"""
 
 
-def latency(page: Page, act: Callable[[], None], selector: str, attribute: str, n: int = 30) -> dict[str, list[float]]:
-    """Milliseconds from a real key press or click (`act`) to the changed attribute and to the frame that shows it."""
-    times: dict[str, list[float]] = {"changed": [], "painted": []}
+def latency(
+    page: Page, act: Callable[[], None], milestones: dict[str, tuple[str, str, str]], n: int = 30
+) -> dict[str, list[float]]:
+    """Milliseconds from a real key press or click (`act`) to the frame that shows each milestone, `n` times.
+
+    A milestone is (selector, attribute, pattern): reached when that attribute has changed and matches the pattern.
+    """
+    times: dict[str, list[float]] = {name: [] for name in milestones}
     for _ in range(n):
-        page.evaluate(_ARM, [selector, attribute, PATIENCE])
+        page.evaluate(_ARM, [milestones, PATIENCE])
         act()
         for name, value in page.evaluate("window.measured").items():
             times[name].append(value)

@@ -61,5 +61,5 @@ def run_nb(lab, chromium, request) -> Iterator[Callable[..., object]]:
 
 @pytest.fixture
 def latency() -> Callable[..., dict[str, list[float]]]:
-    """`latency(page, act, selector, attribute, n)`: milliseconds from a key press or click to the painted change."""
+    """`latency(page, act, milestones, n)`: milliseconds from a key press or click to each painted milestone."""
     return browsing.latency

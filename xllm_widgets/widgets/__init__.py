@@ -1,1 +1,28 @@
-"""What a student sees and moves: views that know strings and numbers, never torch."""
+"""What a student sees and moves: views that know strings and numbers, never torch.
+
+The views are imported when they are first named, so that the palette can be used without loading ipywidgets.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "ClaimCards": "claim_cards",
+    "DemonstrationEditor": "demonstration_editor",
+    "PredictionCard": "prediction_card",
+    "TokenHeatmap": "token_heatmap",
+}
+
+if TYPE_CHECKING:
+    from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
+    from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
+    from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
+    from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
+
+__all__ = ["ClaimCards", "DemonstrationEditor", "PredictionCard", "TokenHeatmap"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -83,10 +83,10 @@ const xw = (() => {
     return steps[low].map((near, i) => Math.round(near + (steps[low + 1][i] - near) * (place - low)));
   }
 
-  /** Near-black or white, whichever reads better over an opaque ground. */
+  /** Black or white, whichever reads better over an opaque ground. */
   function inkOver(rgb) {
     const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? "#1c1e21" : "#ffffff";
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
   }
 
   const BYTE = /^<0x([0-9A-Fa-f]{2})>$/;

@@ -65,6 +65,17 @@ class Page:
             x += wide
         return y
 
+    def paragraph(self, text: str, x: float, y: float, width: float, size: float = 10, **more: Any) -> float:
+        """Plain text from baseline `y`, each line set in one piece so that its words are kerned; the last baseline."""
+        line, weight = "", more.get("fontweight", "normal")
+        for word in words(text):
+            if word == "\n" or (line and self.measure(line + word, size, weight) > width):
+                self.text(x, y, line.strip(), size, **more)
+                line, y = "", y + size * POINT * LINE
+            line += word.strip("\n")
+        self.text(x, y, line.strip(), size, **more)
+        return y
+
     def measure(self, text: str, size: float, weight: str = "normal") -> float:
         """Width of a text in inches."""
         from matplotlib.font_manager import FontProperties

@@ -9,11 +9,12 @@ function render({ model, el }) {
   root.append(make("div", { class: "xw-cc-head" }, title, ...legend(), make("span", { class: "xw-spacer" }), twin.opener), cards, twin.part);
   el.append(root);
 
-  const number = (value) => (value === null ? "–" : value.toFixed(places(value)).replace("-", "−"));
-  const places = (value) => (Math.abs(value) >= 0.0995 || value === 0 ? 2 : Math.abs(value) >= 0.00095 ? 3 : 4);
+  const number = (value, places) => (value === null ? "–" : value === 0 ? "0" : value.toFixed(places).replace("-", "−"));
   const measured = (claim) => ![claim.estimate, claim.low, claim.high].includes(null);
-  const estimate = (claim) => (measured(claim) ? `${number(claim.estimate)} [${number(claim.low)}, ${number(claim.high)}]` : "not measured");
-  const beside = (claim) => `threshold ${number(claim.threshold)}, ${claim.control === null ? "no control" : `control ${number(claim.control)}`}`;
+  const estimate = (claim, places) => (measured(claim)
+    ? `${number(claim.estimate, places)} [${number(claim.low, places)}, ${number(claim.high, places)}]` : "not measured");
+  const control = (claim, places) => (claim.control === null ? "no control" : `control ${number(claim.control, places)}`);
+  const beside = (claim, places) => `threshold ${number(claim.threshold, places)}, ${control(claim, places)}`;
   const sample = (claim) => `n = ${claim.n}, ${claim.seeds} seed${claim.seeds === 1 ? "" : "s"}`;
   const verdict = (claim) => `${PALETTE.glyphs[claim.verdict]} ${claim.verdict} here`;
 
@@ -32,6 +33,7 @@ function render({ model, el }) {
   function build() {
     title.textContent = model.get("title");
     title.hidden = !title.textContent;
+    root.hidden = !model.get("claims").length;
     cards.replaceChildren(...model.get("groups").map(card));
     twin.refresh();
   }
@@ -42,23 +44,23 @@ function render({ model, el }) {
     return make("section", { class: "xw-cc-group", "aria-label": statement },
       make("div", { class: "xw-cc-statement", dir: "auto" }, statement),
       make("div", { class: "xw-eyebrow" }, `section ${section} · ${paper} · ${study}`),
-      make("ul", { class: "xw-cc-rows" }, ...claims.map((claim) => row(claim, group.axis)), scale(group.axis)));
+      make("ul", { class: "xw-cc-rows" }, ...claims.map((claim) => row(claim, group)), scale(group.axis)));
   }
 
-  function row(claim, axis) {
+  function row(claim, group) {
     const glyph = make("span", { "aria-hidden": "true" }, PALETTE.glyphs[claim.verdict]);
     return make("li", { class: "xw-cc-row" },
       make("div", { class: `xw-cc-verdict${claim.verdict === "not shown" ? " xw-cc-not" : ""}` }, glyph, make("span", {}, `${claim.verdict} here`)),
       make("div", { class: "xw-cc-model" }, make("bdi", {}, claim.model), make("span", { class: "xw-cc-small" }, sample(claim))),
-      plot(claim, axis),
-      make("div", { class: "xw-cc-numbers" }, estimate(claim), make("span", { class: "xw-cc-small" }, beside(claim))));
+      plot(claim, group),
+      make("div", { class: "xw-cc-numbers" }, estimate(claim, group.places), make("span", { class: "xw-cc-small" }, beside(claim, group.places))));
   }
 
-  function plot(claim, [low, high]) {
+  function plot(claim, { axis: [low, high], places }) {
     const share = (value) => 100 * Math.min(1, Math.max(0, (value - low) / (high - low)));
-    const node = make("div", { class: "xw-cc-plot", role: "img", "aria-label": `${estimate(claim)}, ${beside(claim)}` });
+    const node = make("div", { class: "xw-cc-plot", role: "img", "aria-label": `${estimate(claim, places)}, ${beside(claim, places)}` });
     const mark = (kind, value) => {
-      const made = make("span", { class: `xw-cc-${kind}`, title: `${kind === "tick" ? "threshold" : kind} ${number(value)}` });
+      const made = make("span", { class: `xw-cc-${kind}`, title: `${kind === "tick" ? "threshold" : kind} ${number(value, places)}` });
       made.style.left = `${share(value)}%`;
       node.append(made);
       return made;
@@ -69,20 +71,23 @@ function render({ model, el }) {
     const bar = mark("bar", claim.low);
     bar.style.width = `${share(claim.high) - share(claim.low)}%`;
     const dot = mark("dot", claim.estimate);
-    bar.title = dot.title = estimate(claim);
+    bar.title = dot.title = estimate(claim, places);
     return node;
   }
 
   /** The ends of the axis under the plots of a card. */
   function scale([low, high]) {
-    const ends = make("div", { class: "xw-cc-axis" }, ...[low, (low + high) / 2, high].map((value) => make("span", {}, number(value))));
+    const ends = make("div", { class: "xw-cc-axis" }, ...[low, (low + high) / 2, high].map((value) => make("span", {}, String(Number(value.toPrecision(3))).replace("-", "−"))));
     return make("li", { class: "xw-cc-row xw-cc-scale", "aria-hidden": "true" }, make("span"), make("span"), ends, make("span"));
   }
 
   function asTable() {
     const head = ["claim", "model", "verdict", "estimate", "low", "high", "threshold", "control", "n", "seeds", "section", "paper"];
-    const rows = model.get("claims").map((c) => [c.statement, c.model, verdict(c),
-      ...[c.estimate, c.low, c.high, c.threshold, c.control].map(number), c.n, c.seeds, c.section, c.paper]);
+    const rows = model.get("groups").flatMap((group) => group.claims.map((i) => {
+      const c = model.get("claims")[i];
+      const numbers = [c.estimate, c.low, c.high, c.threshold, c.control].map((value) => number(value, group.places));
+      return [c.statement, c.model, verdict(c), ...numbers, c.n, c.seeds, c.section, c.paper];
+    }));
     return xw.table(model.get("title") || "claims", head, rows);
   }
 

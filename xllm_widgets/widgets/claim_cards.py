@@ -33,7 +33,7 @@ class ClaimCards(BaseView):
     _css = styles("claim_cards")
 
     claims = traitlets.List(traitlets.Dict()).tag(sync=True)
-    groups = traitlets.List(traitlets.Dict()).tag(sync=True)  # {"axis": [low, high], "claims": [index, …]} a statement
+    groups = traitlets.List(traitlets.Dict()).tag(sync=True)  # claims [index, …], axis [low, high], places
     title = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, claims: Iterable[Any] = (), **kwargs: Any) -> None:
@@ -52,12 +52,12 @@ class ClaimCards(BaseView):
 
     def describe(self) -> str:
         """Every verdict with its numbers, a line each."""
-        lines = [self.title or "Claims", *map(_sentence, self.claims)]
-        return "\n".join(lines)
+        lines = [_sentence(self.claims[i], group["places"]) for group in self.groups for i in group["claims"]]
+        return "\n".join([self.title or "Claims", *lines])
 
     def draw(self, figure: Figure) -> None:
         """The cards one below the other, as in the browser."""
-        from xllm_widgets.widgets._draw import Page, Run, words
+        from xllm_widgets.widgets._draw import Page
 
         page, muted, y = Page(figure), palette.LIGHT["muted"], 0.2
         if self.title:
@@ -66,11 +66,10 @@ class ClaimCards(BaseView):
         y = self._draw_legend(page, y) + 0.36
         for group in self.groups:
             rows = [self.claims[i] for i in group["claims"]]
-            statement = (Run(piece, weight="bold") for piece in words(rows[0]["statement"]))
-            y = page.flow(statement, 0, y, page.width, 10) + 0.19
+            y = page.paragraph(rows[0]["statement"], 0, y, page.width, 10, fontweight="bold") + 0.19
             page.text(0, y, _source(rows[0]), 8, muted)
             for row in rows:
-                y = self._draw_row(page, y + 0.32, row, group["axis"])
+                y = self._draw_row(page, y + 0.32, row, group)
             y = self._draw_axis(page, y + 0.18, group["axis"]) + 0.4
         page.finish(y - 0.2)
 
@@ -83,8 +82,8 @@ class ClaimCards(BaseView):
             x += 0.55 + page.measure(words, 8.5)
         return y
 
-    def _draw_row(self, page: Any, y: float, claim: dict[str, Any], axis: list[float]) -> float:
-        left, wide = _plot_place(page)
+    def _draw_row(self, page: Any, y: float, claim: dict[str, Any], group: dict[str, Any]) -> float:
+        (left, wide), axis, places = _plot_place(page), group["axis"], group["places"]
 
         def place(value: float) -> float:
             return left + wide * min(1.0, max(0.0, (value - axis[0]) / (axis[1] - axis[0])))
@@ -102,23 +101,22 @@ class ClaimCards(BaseView):
             _threshold(page, place(claim["threshold"]), middle)
         if _measured(claim):
             _interval(page, place(claim["estimate"]), middle, 0, place(claim["low"]), place(claim["high"]))
-        page.text(left + wide + 0.18, y, _estimate(claim), 9.5)
-        page.text(left + wide + 0.18, y + 0.15, _beside(claim), 7.5, palette.LIGHT["muted"])
+        page.text(left + wide + 0.18, y, _estimate(claim, places), 9.5)
+        page.text(left + wide + 0.18, y + 0.15, _beside(claim, places), 7.5, palette.LIGHT["muted"])
         return y + 0.1
 
     def _draw_axis(self, page: Any, y: float, axis: list[float]) -> float:
         left, wide = _plot_place(page)
         for share, value in ((0.0, axis[0]), (1.0, axis[1])):
-            page.text(left + share * wide, y, number(value), 7.5, palette.LIGHT["muted"], ha="center")
+            page.text(left + share * wide, y, f"{value:g}".replace("-", "−"), 7.5, palette.LIGHT["muted"], ha="center")
         return y
 
 
-def number(value: float | None) -> str:
-    """Two digits that count, with a real minus; a dash for a number that does not exist."""
+def number(value: float | None, places: int) -> str:
+    """A number with a real minus; a dash for one that does not exist."""
     if value is None:
         return "–"
-    digits = 2 if abs(value) >= 0.0995 or value == 0 else 3 if abs(value) >= 0.00095 else 4
-    return f"{value:.{digits}f}".replace("-", "−")
+    return "0" if value == 0 else f"{value:.{places}f}".replace("-", "−")
 
 
 def _claim(given: Any) -> dict[str, Any]:
@@ -141,7 +139,8 @@ def _groups(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Neighbours that make the same statement, with an axis that they share."""
     together = groupby(range(len(claims)), key=lambda i: (claims[i]["study"], claims[i]["statement"]))
     members = [list(indices) for _, indices in together]
-    return [{"claims": indices, "axis": _axis([claims[i] for i in indices])} for indices in members]
+    axes = [_axis([claims[i] for i in indices]) for indices in members]
+    return [{"claims": i, "axis": axis, "places": _places(axis)} for i, axis in zip(members, axes, strict=True)]
 
 
 def _axis(claims: list[dict[str, Any]]) -> list[float]:
@@ -154,6 +153,11 @@ def _axis(claims: list[dict[str, Any]]) -> list[float]:
     return [0.0 if min(values, default=0.0) >= 0 else -1.0, 1.0]
 
 
+def _places(axis: list[float]) -> int:
+    """Decimals that tell a hundredth of the axis apart."""
+    return max(0, 2 - math.floor(math.log10(axis[1]) + 1e-9))
+
+
 def _round_up(size: float) -> float:
     """The next 1, 2 or 5 with any number of zeros."""
     power = 10.0 ** math.floor(math.log10(size))
@@ -164,10 +168,11 @@ def _measured(claim: dict[str, Any]) -> bool:
     return None not in (claim["estimate"], claim["low"], claim["high"])
 
 
-def _estimate(claim: dict[str, Any]) -> str:
+def _estimate(claim: dict[str, Any], places: int) -> str:
     if not _measured(claim):
         return "not measured"
-    return f"{number(claim['estimate'])} [{number(claim['low'])}, {number(claim['high'])}]"
+    estimate, low, high = (number(claim[name], places) for name in ("estimate", "low", "high"))
+    return f"{estimate} [{low}, {high}]"
 
 
 def _sample(claim: dict[str, Any]) -> str:
@@ -175,18 +180,19 @@ def _sample(claim: dict[str, Any]) -> str:
     return f"n = {claim['n']}, {seeds} seed{'' if seeds == 1 else 's'}"
 
 
-def _beside(claim: dict[str, Any]) -> str:
-    control = "no control" if claim["control"] is None else f"control {number(claim['control'])}"
-    return f"threshold {number(claim['threshold'])}, {control}"
+def _beside(claim: dict[str, Any], places: int) -> str:
+    control = "no control" if claim["control"] is None else f"control {number(claim['control'], places)}"
+    return f"threshold {number(claim['threshold'], places)}, {control}"
 
 
 def _source(claim: dict[str, Any]) -> str:
     return f"section {claim['section']} · {claim['paper']} · {claim['study']}"
 
 
-def _sentence(claim: dict[str, Any]) -> str:
+def _sentence(claim: dict[str, Any], places: int) -> str:
     verdict = f"{palette.GLYPHS[claim['verdict']]} {claim['verdict']} here"
-    return f"{verdict}: {claim['statement']} ({claim['model']}: {_estimate(claim)}, {_beside(claim)}, {_sample(claim)})"
+    numbers = f"{_estimate(claim, places)}, {_beside(claim, places)}, {_sample(claim)}"
+    return f"{verdict}: {claim['statement']} ({claim['model']}: {numbers})"
 
 
 def _plot_place(page: Any) -> tuple[float, float]:

@@ -9,7 +9,7 @@ RGB = tuple[int, int, int]
 
 TOWARD: RGB = (230, 97, 1)  # PuOr's orange: pushes toward the answer
 AWAY: RGB = (94, 60, 153)  # PuOr's purple: pushes away from it
-MAX_ALPHA = 0.75  # text stays readable on the ground, light and dark (contrast at least 5.3 : 1 on both)
+MAX_ALPHA = 0.75  # text stays readable on the ground, light and dark (AA, contrast of at least 4.5 : 1, on both)
 
 BASE = "#12766f"  # teal: the base model
 CHAT = "#b0246e"  # magenta: the chat model
@@ -24,7 +24,7 @@ CIVIDIS: tuple[RGB, ...] = (
     (148, 142, 119), (174, 163, 113), (200, 184, 102), (229, 207, 82), (254, 232, 56),
 )  # fmt: skip
 
-LIGHT = {"ink": "#1c1e21", "muted": "#5c6066", "rule": "#d9dbde", "ground": "#ffffff", "well": "#f5f6f7"}
+LIGHT = {"ink": "#0a0a0b", "muted": "#5c6066", "rule": "#d9dbde", "ground": "#ffffff", "well": "#f5f6f7"}
 DARK = {"ink": "#eceef0", "muted": "#a9adb3", "rule": "#3d4045", "ground": "#111213", "well": "#1d1f21"}
 
 FONTS = (
@@ -76,8 +76,8 @@ def hex_rgb(colour: str) -> tuple[float, float, float]:
 
 
 def ink_over(rgb: tuple[float, float, float]) -> str:
-    """The ink, near-black or white, that reads better over an opaque ground."""
-    return max((LIGHT["ink"], "#ffffff"), key=lambda ink: contrast(hex_rgb(ink), rgb))
+    """The ink, black or white, that reads better over an opaque ground."""
+    return max(("#000000", "#ffffff"), key=lambda ink: contrast(hex_rgb(ink), rgb))
 
 
 def size_colours(n: int) -> list[str]:

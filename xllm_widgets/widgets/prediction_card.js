@@ -129,7 +129,7 @@ function render({ model, el }) {
     sureLine.hidden = !open();
     lock.disabled = get("prediction") === null;
     lock.title = lock.disabled ? "choose first" : "once locked it cannot be changed";
-    state.textContent = get("locked") ? (get("outcome") === null ? "locked · now run it" : "locked before the run") : "";
+    state.textContent = get("locked") ? (get("outcome") === null ? "locked · now run it" : get("prediction") === null ? "" : "locked before the run") : "";
     paintResult();
   }
 

@@ -107,7 +107,7 @@ class PredictionCard(BaseView):
     def _lines(self) -> list[str]:
         said = ""
         if self.prediction is not None:
-            said = f"You said {self._said(self.prediction)}, {self.confidence:.0%} sure."
+            said = f"You said {self._said(self.prediction)}, {self.confidence * 100:.0f} % sure."
         state = "" if self.outcome is not None else "Locked." if self.locked else "Not locked yet."
         if self.outcome is None:
             return [said or "No prediction yet.", state]
@@ -180,13 +180,13 @@ class PredictionCard(BaseView):
 
     def draw(self, figure: Figure) -> None:
         """Question, what was offered, what was said, what came out."""
-        from xllm_widgets.widgets._draw import Page, Run, words
+        from xllm_widgets.widgets._draw import Page
 
-        page, muted = Page(figure), palette.LIGHT["muted"]
-        y = page.flow((Run(piece, weight="bold") for piece in words(self.question)), 0, 0.32, page.width, 11) + 0.34
+        page = Page(figure)
+        y = page.paragraph(self.question, 0, 0.32, page.width, 11, fontweight="bold") + 0.34
         y = self._draw_options(page, y) if self.options else self._draw_scale(page, y + 0.22)
-        for line in self._lines():
-            y = page.flow((Run(piece, ink=muted) for piece in words(line)), 0, y, page.width, 9.5) + 0.22
+        for line in filter(None, self._lines()):
+            y = page.paragraph(line, 0, y, page.width, 9.5, ink=palette.LIGHT["muted"]) + 0.22
         page.finish(y - 0.02)
 
     def _draw_options(self, page: Any, y: float) -> float:
@@ -202,8 +202,6 @@ class PredictionCard(BaseView):
 
     def _draw_scale(self, page: Any, y: float) -> float:
         """The range as a line, the prediction with its band below it, the outcome above."""
-        from xllm_widgets.widgets._draw import Run
-
         assert self.low is not None
         assert self.high is not None
         assert self.within is not None
@@ -222,7 +220,7 @@ class PredictionCard(BaseView):
             page.line((place(self.prediction),), (y,), color=ACCENT, marker="o", markersize=7)
         if self.outcome is not None:
             page.line((place(self.outcome),), (y - 0.1,), color=palette.LIGHT["ink"], marker="v", markersize=7)
-            page.text(place(self.outcome), y - 0.2, f"outcome {self.outcome:.3g}", 8.5, Run("").ink, ha="center")
+            page.text(place(self.outcome), y - 0.2, f"outcome {self.outcome:.3g}", 8.5, ha="center")
         return y + 0.52
 
 

@@ -23,7 +23,7 @@ def page(views: Sequence[BaseView], title: str = "xllm-widgets") -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width"></head>\n<body><main>\n'
+        '<meta name="viewport" content="width=device-width"></head>\n<body><main style="display: grid; gap: 16px">\n'
         + "\n".join(map(fragment, views))
         + f"\n</main><script>{_HOST.read_text(encoding='utf-8')}</script></body></html>\n"
     )

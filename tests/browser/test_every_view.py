@@ -1,0 +1,56 @@
+"""What every view must do, whatever it shows: keys kept from Jupyter, nothing left behind, no network needed."""
+
+import pytest
+
+from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, TokenHeatmap
+
+pytestmark = pytest.mark.browser
+
+CLAIM = {
+    "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
+    "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
+}  # fmt: skip
+FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
+VIEWS = {
+    "token_heatmap": lambda: TokenHeatmap(["a", " b"], [[1, -1], [0, 2]], targets=["x", "y"]),
+    "demonstration_editor": lambda: DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
+    "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
+    "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
+    "claim_cards": lambda: ClaimCards([CLAIM]),
+}
+
+
+@pytest.fixture(params=list(VIEWS))
+def view(request):
+    return VIEWS[request.param]()
+
+
+def test_keys_are_kept_from_jupyter_and_cleanup_leaves_nothing(mount, view) -> None:
+    mounted = mount(view)
+    for opener in mounted.root.locator("[aria-expanded='false']").all():
+        opener.click()
+    bare = mounted.root.locator(f":is({FOCUSABLE}):not([data-lm-suppress-shortcuts])")
+    assert bare.evaluate_all("all => all.map((node) => node.outerHTML)") == []
+    assert mounted.root.locator(f":is({FOCUSABLE})").count() > 0
+    nameless = "all => all.filter((n) => !n.textContent && !n.ariaLabel && !n.labels?.length).map((n) => n.outerHTML)"
+    assert mounted.root.locator(":is(button, input)").evaluate_all(nameless) == []
+    assert mounted.unmount() == 0
+    assert mounted.page.locator(".xw-view").count() == 0
+
+
+def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_path) -> None:
+    from browsing import watched_page
+
+    from xllm_widgets.widgets import static_page
+
+    page = tmp_path / "views.html"
+    page.write_text(static_page.page([make() for make in VIEWS.values()]), encoding="utf-8")
+    with watched_page(chromium) as seen:
+        seen.page.context.set_offline(True)
+        seen.page.goto(page.as_uri())
+        seen.page.wait_for_selector(f".xw-view >> nth={len(VIEWS) - 1}", state="attached")
+        seen.page.locator(".xw-token").nth(1).click()
+        assert seen.page.locator(".xw-token").nth(1).get_attribute("aria-selected") == "true"
+        seen.page.get_by_role("radio", name="other").click()
+        assert seen.page.get_by_role("radio", name="other").get_attribute("aria-checked") == "true"
+        seen.assert_clean()

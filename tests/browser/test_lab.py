@@ -1,0 +1,44 @@
+"""A real JupyterLab: what is clicked in a view reaches Python, nothing fails, nothing leaves the machine."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+VIEWS = """from xllm_widgets.widgets import PredictionCard, TokenHeatmap
+heat = TokenHeatmap(["The", " film", " was", " <b>bright</b>", "."], [0, .2, -.4, 1, .1], units="nats")
+heat.on_select(lambda i: setattr(heat, "caption", f"Python heard {i}"))
+heat"""
+CARD = """card = PredictionCard("Which way?", ["stays", "flips"])
+card.on_lock(lambda card: card.score("flips"))
+card"""
+EDITOR = """import xllm_widgets as xw
+from xllm_widgets.lab import demonstration_lab
+editor = demonstration_lab(xw.load("pebble-0.1m"), shots=4)
+editor"""
+
+
+def test_clicks_and_locks_reach_python(run_nb) -> None:
+    page = run_nb([VIEWS, CARD])
+    page.locator(".xw-token").nth(3).click()
+    page.get_by_text("Python heard 3").wait_for()
+    page.keyboard.press("ArrowLeft")  # Jupyter would move to another cell
+    page.keyboard.press("Enter")
+    page.get_by_text("Python heard 2").wait_for()
+    page.get_by_role("radio", name="flips").click()
+    page.get_by_role("button", name="Lock it").click()
+    page.get_by_text("You were right").wait_for()
+
+
+def test_a_label_flipped_by_click_changes_probabilities_and_picture(run_nb) -> None:
+    page = run_nb([EDITOR])
+    bars = page.locator(".xw-de-bars")
+    page.locator(".xw-de-bars[data-saliency$='fine done']").wait_for()
+    grounds = "all => all.map((node) => node.style.background)"
+    numbers, colours = bars.inner_text(), page.locator(".xw-de-word").evaluate_all(grounds)
+    label = page.locator(".xw-de-label").first
+    said = label.inner_text()
+    label.click()
+    page.locator(".xw-de-bars[data-saliency='1 fine done']").wait_for()
+    assert label.inner_text() != said
+    assert bars.inner_text() != numbers
+    assert page.locator(".xw-de-word").evaluate_all(grounds) != colours
