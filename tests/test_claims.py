@@ -1,5 +1,6 @@
 """Claims are planned from the registry, measured with a cost told first, and told in words and in JSON."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -178,6 +179,23 @@ def test_the_family_is_measured_on_every_model_and_checkpoint() -> None:
     assert set(planned["label_override_ladder"]) == everyone
     assert set(planned["emergence"]) == {"pebble-0.1m@0.004096M", "pebble-0.1m"}
     assert set(planned["contrastive_demonstrations"]) == {"pebble-0.1m", "pebble-0.3m"}
+
+
+@pytest.mark.usefixtures("newborn")
+def test_the_plan_names_exactly_the_runs_that_are_made(tmp_path: Path) -> None:
+    """So the cost that is told is the cost of what is done, and a recording that goes on skips all of it."""
+    spec = importlib.util.spec_from_file_location("record_evidence", "scripts/record_evidence.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    planned = [each for each in claims.measurements("4.1.1") if each.name in ("label_override_ladder", "emergence")]
+    assert all(each.parts for each in script.unmeasured(planned, tmp_path / "memory"))
+    kept = [path.name for _, path in script.record(planned, tmp_path, tmp_path / "memory")]
+    assert kept == ["label_override_ladder.json", "emergence.json"]
+    assert [each.parts for each in script.unmeasured(planned, tmp_path / "memory")] == [[], []]
+    runs = {(study.__name__, model, str(knobs)) for each in planned for study, model, knobs in each.parts}
+    assert len(list((tmp_path / "memory").iterdir())) == len(runs)
 
 
 @pytest.mark.usefixtures("newborn")

@@ -125,7 +125,8 @@ def _emergence(rungs: Sequence[StudyInfo]) -> list[Measurement]:
     if name is None:
         return []
     ages = [*(f"{name}@{age}" for age in checkpoints(name)), name]
-    runs = [(run_of(info), age, {"trials": ITEMS}) for age in ages for info in rungs]
+    ends = {"flipped_labels": {"flipped": (0, 1)}}  # the order of emergence needs no shares in between
+    runs = [(run_of(info), age, {"trials": ITEMS} | ends.get(info.name, {})) for age in ages for info in rungs]
     return [Measurement("emergence", partial(emergence, name, trials=ITEMS), runs)]
 
 
