@@ -84,6 +84,15 @@ def test_four_thousand_tokens(mount) -> None:
     assert tokens_of(mounted).first.get_attribute("data-number") == "+1.00"
 
 
+def test_title_and_caption_follow_python(mount) -> None:
+    view = TokenHeatmap(WORDS, SCORES)
+    mounted = mount(view)
+    view.title, view.caption = "Why", "n = 3"
+    mounted.push()
+    assert mounted.root.locator(".xw-title").inner_text() == "Why"
+    assert mounted.root.locator(".xw-eyebrow").inner_text() == "n = 3"
+
+
 def test_two_views_of_one_model_follow_each_other_and_leave_nothing_behind(mount) -> None:
     mounted = mount(TokenHeatmap(WORDS, SCORES), views=2)
     mounted.page.locator(".xw-view").nth(0).locator(".xw-token").nth(1).click()

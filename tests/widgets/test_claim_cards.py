@@ -44,9 +44,9 @@ def test_one_statement_is_one_card_whatever_the_model() -> None:
         (
             {"estimate": 0.012, "low": 0.002, "high": 0.018, "threshold": 0.0, "control": 0.001},
             [-0.02, 0.02],
-            "0.0120 [",
+            "0.012 [0.002, 0.018]",
         ),
-        ({"estimate": 3.0, "low": 2.0, "high": 4.0}, [-5, 5], "3.00 [2.00, 4.00]"),
+        ({"estimate": 3.0, "low": 2.0, "high": 4.0}, [-5, 5], "3.0 [2.0, 4.0]"),
     ],
 )
 def test_the_axis_fits_what_is_measured(numbers, axis, said) -> None:

@@ -154,8 +154,8 @@ def _axis(claims: list[dict[str, Any]]) -> list[float]:
 
 
 def _places(axis: list[float]) -> int:
-    """Decimals that tell a hundredth of the axis apart."""
-    return max(0, 2 - math.floor(math.log10(axis[1]) + 1e-9))
+    """Decimals that tell about a hundredth of the axis apart."""
+    return max(0, 2 - math.ceil(math.log10(axis[1]) - 1e-9))
 
 
 def _round_up(size: float) -> float:

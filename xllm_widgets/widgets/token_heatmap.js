@@ -177,6 +177,7 @@ function render({ model, el }) {
   keep.model(model, "change:tokens", build);
   keep.model(model, ["change:version", "change:target"], () => (spans.length === model.get("tokens").length ? paint() : build()));
   keep.model(model, "change:selected", select);
+  keep.model(model, ["change:title", "change:caption"], head);
   build();
   return () => { keep.clean(); root.remove(); };
 }
