@@ -14,7 +14,7 @@ NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 A_CELL = 900  # seconds; only a cell that hangs reaches it, however busy the machine
 
 # Python imports `sitecustomize` by itself when it starts: this one cuts the kernel off from all but this machine.
-CUT_OFF = '''
+CUT_OFF = """
 import ipaddress, socket
 
 def _is_here(host):
@@ -40,7 +40,7 @@ def _no_names(host, *rest, **named):
         raise socket.gaierror(-3, "the network is cut off for this test")
     return _look_up(host, *rest, **named)
 socket.getaddrinfo = _no_names
-'''
+"""
 
 # One more cell, after a second setup: where the package came from, and whether the network was really cut off.
 WITNESS = """
