@@ -104,10 +104,19 @@ def caption(axes: Axes, text: str) -> None:
     axes.set_title(text, fontsize=9, fontweight="normal", color=palette.LIGHT["muted"], pad=8)
 
 
+def apart(places: Sequence[float], ratio: float) -> list[float]:
+    """Of rising places on a logarithmic axis, those at least `ratio` times the last one kept: room for their names."""
+    kept: list[float] = []
+    for place in places:
+        if not kept or place >= ratio * kept[-1]:
+            kept.append(place)
+    return kept
+
+
 def short_count(number: float) -> str:
     """1066112 → "1.1M"."""
     for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= unit:
+        if number >= 0.999 * unit:
             digits = f"{number / unit:.2g}" if number / unit < 10 else f"{number / unit:.0f}"
             return f"{digits}{letter}"
     return f"{number:.0f}"
