@@ -282,11 +282,9 @@ CONTROL = Exercise(
 CONFOUND = Exercise(
     name="01-confound",
     prompt=(
-        "Look at the picture of natural, flipped and arbitrary labels over model sizes. The smallest model gets "
-        "every natural "
-        "label right and no flipped one. A student concludes: *it has learnt from the demonstrations that "
-        "labels are natural.* "
-        "What in the picture speaks against that?"
+        "Look at the picture of the smallest model. With natural labels it gets every review right, and with all "
+        "labels flipped it follows none. A student concludes: *it has learnt from the demonstrations that labels are "
+        "natural.* What in the picture speaks against that?"
     ),
     options=(
         "Nothing: all its answers agree with the natural labels.",

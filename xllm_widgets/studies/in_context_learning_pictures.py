@@ -139,9 +139,9 @@ def draw_contrasts(evidence: Evidence, axes: Sequence[Axes]) -> None:
     colours = by_size([size for size, _, _ in models])
     _draw_kinds(axes[0], models, colours)
     _draw_changes(axes[1], models, evidence.control, colours)
-    figures.caption(
-        axes[0], f"{_names(models)}, {evidence.knobs.get('method', '')}, n = {evidence.table['item'].nunique()}"
-    )
+    names = _names(models) or evidence.provenance.get("model", "")
+    parts = [names, evidence.knobs.get("method", ""), f"n = {evidence.table['item'].nunique()}"]
+    figures.caption(axes[0], ", ".join(filter(None, parts)))
     figures.caption(axes[1], "change under each contrast, 95 % intervals")
 
 
