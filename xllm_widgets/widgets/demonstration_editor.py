@@ -319,12 +319,13 @@ class DemonstrationEditor(BaseView):
         if name not in _COMMANDS:
             return
         before = self.request
-        with self.errors_shown():
-            self.error = ""
-            getattr(self, name)(*arguments)
-        if self.request != before:
-            self._answer("probabilities")
-        self.obeyed = int(change["new"].get("n", 0))
+        with self.hold_sync():  # one message, so that the browser paints once
+            with self.errors_shown():
+                self.error = ""
+                getattr(self, name)(*arguments)
+            if self.request != before:
+                self._answer("probabilities")
+            self.obeyed = int(change["new"].get("n", 0))
 
     # --- twins -----------------------------------------------------------------------------------------------------
 
