@@ -167,6 +167,17 @@ class World:
         return list(accumulate((citizen.rank + 2) ** -1.1 for citizen in self.citizens))
 
     @cached_property
+    def strangers(self) -> tuple[str, ...]:
+        """Names of nobody in particular, of the same first and last names: for people who exist in one document only.
+
+        A name has another owner in every document, so whatever is asked about a stranger must be read from the text.
+        """
+        pools = (self.citizens, self.ghosts, self.heroes, self.movers, self.travellers)
+        taken = {person.name for pool in pools for person in pool}
+        firsts, lasts = (sorted(set(column)) for column in zip(*(name.split() for name in taken), strict=True))
+        return tuple(name for first in firsts for last in lasts if (name := f"{first} {last}") not in taken)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Every proper name, for the vocabulary."""
         places = (
