@@ -1,0 +1,38 @@
+"""Greedy text of many prompts is, prompt by prompt, what the slow and general `generate` writes."""
+
+import pytest
+import tiny_models
+
+from xllm_widgets.errors import PromptError
+from xllm_widgets.models.greedy import greedy
+from xllm_widgets.models.language_model import LanguageModel
+
+PROMPTS = ["The film was", "The film is", "Review: The film was bright and moving.", "世", "The"]
+
+
+def test_it_writes_what_generate_writes(any_lm: LanguageModel) -> None:
+    slow = any_lm.generate(PROMPTS, max_new_tokens=9, temperature=0)
+    assert greedy(any_lm, PROMPTS, 9, until="") == [row[0].text for row in slow]
+
+
+def test_every_ending_character_ends_a_text(lm: LanguageModel) -> None:
+    free = greedy(lm, PROMPTS, 9, until="")
+    until = "".join(sorted({text[len(text) // 2] for text in free if text}))
+    slow = lm.generate(PROMPTS, max_new_tokens=9, temperature=0, stop=list(until))
+    cut = greedy(lm, PROMPTS, 9, until=until)
+    assert cut == [row[0].text for row in slow]
+    assert cut != free
+    assert not set("".join(cut)) & set(until)
+
+
+def test_a_model_without_a_cache_writes_too() -> None:
+    lm = tiny_models.tiny("mamba")
+    assert greedy(lm, PROMPTS[:2], 4, until="") == [
+        row[0].text for row in lm.generate(PROMPTS[:2], max_new_tokens=4, temperature=0)
+    ]
+
+
+def test_no_room_and_no_prompt_are_said_in_words(lm: LanguageModel) -> None:
+    for prompt in ("", "The film was " * 40):
+        with pytest.raises(PromptError):
+            greedy(lm, [prompt])
