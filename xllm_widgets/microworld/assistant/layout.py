@@ -56,7 +56,7 @@ def prompt(user: str, system: str = "") -> str:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages in transformers' form ({"role", "content"}), the kind of writer, and the true facts the replies state."""
+    """Messages in transformers' form ({"role", "content"}), their kind, and the true facts that the replies state."""
 
     messages: list[Message]
     kind: str
