@@ -11,9 +11,9 @@
     Sum: 5198
 
 A line of the pad holds what is left of both numbers, the rightmost column with the carry of the line above (a sum of
-two digits: the carry and the digit to write), and the sum written so far. Whatever a line needs stands in it or just above
-it, which is why even a tiny model masters it. Direct documents hold more sums, so that as many
-are told without a pad as on one: a fair opponent.
+two digits: the carry and the digit to write), and the sum written so far. Whatever a line needs stands in it or just
+above it, which is why even a tiny model masters it. Direct documents hold more sums than worked ones, so that the
+direct way is a fair opponent.
 """
 
 import random
@@ -135,14 +135,13 @@ def questions(
 ) -> list[Question]:
     """`n` held-out additions of two numbers of `digits` digits; more than `MOST_DIGITS` asks beyond what was taught.
 
-    On a pad, let the model write up to the line "Sum: …" and read that with `final_answer`.
+    On a pad the right continuation is the whole pad; `final_answer` reads the sum from what a model wrote.
     """
     asked = []
     for _ in range(n):
         a, b = draw_pair(rng, digits, "test", equal=True)
-        asked.append(
-            Question(prompt(a, b, layout), f" {a + b}", ability=f"addition_{layout}", group=f"digits={digits}")
-        )
+        answer = f" {a + b}" if layout == "direct" else f"\n{render(work(a, b))}\nSum: {a + b}"
+        asked.append(Question(prompt(a, b, layout), answer, ability=f"addition_{layout}", group=f"digits={digits}"))
     return asked
 
 
