@@ -19,9 +19,10 @@ from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
 
 PEOPLE = "Tom Sam Ann Eva Joe Mia Leo Zoe Max Amy".split()
+FOOD = ("apples", "eggs")
 THINGS = "apples coins books pens cards eggs shells cups".split()
 GAINS = "buys finds gets".split()
-LOSSES = "loses sells eats".split()
+LOSSES = "loses sells eats".split()  # the last only what is food
 OPENINGS = ("{w} has {n} {t}.", "At first {w} has {n} {t}.", "One day {w} has {n} {t}.")
 ENDINGS = (
     "How many {t} does {w} have now?",
@@ -132,7 +133,7 @@ def draw_tale(rng: random.Random, steps: int, split: str | None = "train") -> Ta
         for _ in range(steps):
             gains = rng.random() < 0.5 or amount == 0
             change = rng.choice(CHANGE) if gains else -min(amount, rng.choice(CHANGE))
-            verbs.append(rng.choice(GAINS if gains else LOSSES))
+            verbs.append(rng.choice(GAINS if gains else LOSSES if things in FOOD else LOSSES[:2]))
             changes.append(change)
             amount += change
         tale = Tale(who, things, first, tuple(changes), tuple(verbs), rng.choice(OPENINGS), rng.choice(ENDINGS))
@@ -165,10 +166,11 @@ def write_problem(rng: random.Random, steps: int) -> Problem:
 
 
 def draw_style(rng: random.Random, worked: float, after: float, abstract: float) -> Style:
-    order, notation, step = rng.random(), rng.random(), rng.random()
+    draw, notation, step = rng.random(), rng.random(), rng.random()
+    order = "worked" if draw < worked else "after" if draw < worked + after else "direct"
     return Style(
-        "worked" if order < worked else "after" if order < worked + after else "direct",
-        "letters" if notation < abstract / 2 else "words" if notation < abstract else "digits",
+        order,
+        "letters" if notation < abstract / 2 and order != "direct" else "words" if notation < abstract else "digits",
         "spoken" if step < 0.1 else "tight" if step < 0.2 and notation >= abstract else "spaced",
     )
 
@@ -208,7 +210,7 @@ def write_problems(
 
     worked, after: shares of documents with the steps before, and after, the answer; the rest answers at once.
     faulty: share of documents by a careless hand, which slips in half of the problems that show their steps.
-    abstract: share of documents in letters (half of them) or in number words instead of digits.
+    abstract: share of documents in letters (half of them, where there are steps) or in number words instead of digits.
     """
     style = draw_style(rng, worked, after, abstract)
     careless = rng.random() < faulty and style.order != "direct" and style.notation != "letters"
