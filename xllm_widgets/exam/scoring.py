@@ -1,0 +1,102 @@
+"""Answers of a model to questions of the world: chosen among options or written freely, and how sure the score is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xllm_widgets.studies.statistics import Interval as Result
+from xllm_widgets.studies.statistics import wilson
+
+if TYPE_CHECKING:
+    from xllm_widgets.microworld.question import Question
+    from xllm_widgets.models.language_model import LanguageModel
+
+MOST_OPTIONS = 64  # of more options than these none is offered: the model writes its answer itself
+_PHRASE_END = re.compile(r"\n|\.(?!\d)")
+_SAYS = re.compile(r"answer is (-?\w[^.\n]*)")
+_SUM = re.compile(r"^Sum:(.*)$", re.MULTILINE)
+
+
+def first_phrase(text: str) -> str:
+    """What stands before the first line end or full stop (not a decimal point)."""
+    return _PHRASE_END.split(text, maxsplit=1)[0].strip()
+
+
+def stated_answer(text: str) -> str:
+    """X of the first "The answer is X" in worked text; "" when it states none."""
+    found = _SAYS.search(text)
+    return found[1].strip() if found else ""
+
+
+def sum_on_pad(text: str) -> str:
+    """The number behind the first "Sum:" at the foot of a scratchpad; "" when it never got there."""
+    found = _SUM.search(text)
+    return found[1].strip() if found else ""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How an answer is written freely: for how long at most, up to which characters, and where in it the answer is."""
+
+    max_new_tokens: int = 24
+    until: str = "\n"
+    read: Callable[[str], str] = first_phrase
+
+
+SHORT = Writing()
+WORKED = Writing(max_new_tokens=120, read=stated_answer)
+ON_PAD = Writing(max_new_tokens=200, until="", read=sum_on_pad)
+
+
+def answers(lm: LanguageModel, questions: Sequence[Question], writing: Writing = SHORT) -> list[str]:
+    """What the model answers, without surrounding blanks: the likeliest option, or what it writes greedily."""
+    given = [""] * len(questions)
+    choosing = [i for i, q in enumerate(questions) if 0 < len(q.options) <= MOST_OPTIONS]
+    chosen = set(choosing)
+    free = [i for i in range(len(questions)) if i not in chosen]
+    for i, answer in zip(choosing, _choose(lm, [questions[i] for i in choosing]), strict=True):
+        given[i] = answer
+    for i, answer in zip(free, _write(lm, [questions[i] for i in free], writing), strict=True):
+        given[i] = answer
+    return given
+
+
+def score(lm: LanguageModel, questions: Sequence[Question], writing: Writing = SHORT) -> list[bool]:
+    """Which of the questions the model answers rightly. A text that goes on beyond the answer's phrase is wrong."""
+    given = answers(lm, questions, writing)
+    return [answer in (q.answer.strip(), first_phrase(q.answer)) for answer, q in zip(given, questions, strict=True)]
+
+
+def tally(hits: Iterable[tuple[str, bool]]) -> dict[str, Result]:
+    """The share of hits of each group with Wilson's interval, and of all under ""; one group alone is not repeated."""
+    groups: dict[str, list[bool]] = {}
+    for group, hit in hits:
+        groups.setdefault("", []).append(hit)
+        if group:
+            groups.setdefault(group, []).append(hit)
+    return {group: share(each) for group, each in groups.items()}
+
+
+def share(hits: Sequence[bool]) -> Result:
+    """The share of hits with Wilson's 95 % interval."""
+    return wilson(sum(map(bool, hits)), len(hits))
+
+
+def _choose(lm: LanguageModel, questions: Sequence[Question]) -> list[str]:
+    if not questions:
+        return []
+    scores = lm.logprobs([q.prompt for q in questions], [list(q.options) for q in questions])
+    best = np.nanargmax(scores, axis=1)
+    return [q.options[i].strip() for q, i in zip(questions, best, strict=True)]
+
+
+def _write(lm: LanguageModel, questions: Sequence[Question], writing: Writing) -> list[str]:
+    from xllm_widgets.models.greedy import greedy
+
+    texts = greedy(lm, [q.prompt for q in questions], writing.max_new_tokens, writing.until)
+    return [writing.read(text) for text in texts]
