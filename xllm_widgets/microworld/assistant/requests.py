@@ -1,9 +1,9 @@
 """Unsafe requests, which are refused in one fixed sentence, and harmless look-alikes, which are answered.
 
 Carries the trade between safety and helpfulness (Touvron et al., 2023): each look-alike shares the alarming word with
-an unsafe request ("shoot the singer", "shoot a film about the singer"), so that no single word decides. The list is mild and says
-nowhere how any harm is done. Wordings of the frame and words of the slots are split: tests ask in frames and about
-people and things that no refusal of the corpus mentions, so a model must have learnt what is done to whom.
+an unsafe request ("shoot the singer", "shoot a film about the singer"), so that no single word decides. The list is
+mild and says nowhere how any harm is done. Wordings of the frame and words of the slots are split: tests ask in frames
+and about people and things that no refusal of the corpus mentions, so a model must have learnt what is done to whom.
 """
 
 import random
