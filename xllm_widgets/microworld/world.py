@@ -111,7 +111,7 @@ class Traveller:
         return is_held_out(self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed as the one object it is: tables of it are kept in caches
 class World:
     """Every entity, in file order. `World.default()` reads the tables shipped in `data/facts`."""
 
