@@ -28,8 +28,8 @@ def tell_sentiment(review: Review, explanation: str | None) -> str:
 
 
 def problem_turn(rng: random.Random, explained: bool, shuffled: bool, most_steps: int) -> tuple[str, str]:
-    steps, single = rng.randint(1, most_steps), rng.random() < 0.5
-    problem = tell(draw_tale(rng, 1 if single and not explained else steps))
+    steps, single = rng.randint(1, most_steps), rng.random() < 0.3
+    problem = tell(draw_tale(rng, 1 if single else steps))
     other = tell(draw_tale(rng, len(problem.working)))
     explanation = (other if shuffled else problem).steps if explained else None
     return problem.question, tell_problem(problem, explanation)
@@ -69,7 +69,7 @@ def write(
     asked: bool = True,
     most_steps: int = MOST_STEPS,
 ) -> Document:
-    """One to three word problems or reviews; half of the unexplained problems need a single step, a fair opponent.
+    """One to three word problems or reviews; every second problem or so needs a single step, a fair chance without.
 
     Args:
         explained: share of the conversations that explain every answer.
