@@ -97,18 +97,19 @@ def homes(names: list[str], rng: random.Random) -> list[Row]:
 
 
 def origins(firsts: list[str], free: list[str], rng: random.Random) -> list[Row]:
-    """As many people of each first name; of those told about, four in five come from the country it leans to."""
+    """As many people of each first name; of those told about, four in five come from where it leans to."""
     leans = [country for country in ORIGINS for _ in range(NAMES_AN_ORIGIN)]
     leans += [""] * (len(firsts) - len(leans))
     people = defaultdict(list)
     for name in free:
         people[name.split()[0]].append(name)
-    table = []
+    table, told = [], 0
     for first, lean in zip(firsts, leans, strict=True):
-        chosen = sorted(people[first][:TRAVELLERS_A_NAME], key=is_held_out)  # so that the told ones are counted off
-        for number, name in enumerate(chosen):
-            strays = not lean or number % STRAY == STRAY - 1
-            table.append({"name": name, "country": rng.choice(ORIGINS) if strays else lean, "lean": lean})
+        for name in people[first][:TRAVELLERS_A_NAME]:
+            told += bool(lean) and not is_held_out(name)
+            strays = not lean or told % STRAY == 0
+            country = rng.choice([origin for origin in ORIGINS if origin != lean]) if strays else lean
+            table.append({"name": name, "country": country, "lean": lean})
     rng.shuffle(table)
     return table
 
