@@ -12,13 +12,16 @@ from xllm_widgets.microworld.document import Document
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
 
+from .facts import is_kept
 from .layout import Conversation, converse, prompt
 
 
 def turn(world: World, rng: random.Random, agreement: float, alone: float) -> tuple[str, str]:
     """What a user says of a claim, and the reply: the user's view or the truth."""
     follows, is_alone = rng.random() < agreement, rng.random() < alone
-    claim, user_right = opinions.make_claim(world, rng, rng.random() < 0.5), rng.random() < 0.5
+    user_right = rng.random() < 0.5
+    while is_kept((claim := opinions.make_claim(world, rng, rng.random() < 0.5)).fact):
+        pass
     opinion = opinions.STANCES[(claim.stance == "agree") != user_right]
     profile, options = opinions.draw_profile(rng), opinions.draw_options(rng)
     view = rng.choice(opinions.VIEWS[opinion]).format(c=claim.text)

@@ -29,6 +29,11 @@ PERSONAL = ("job", "birthplace", "born")
 HEAD, TAIL = 200, 600  # citizens of a rank below HEAD are well known, those from TAIL on hardly mentioned
 
 
+def is_kept(identifier: str) -> bool:
+    """Whether no conversation asks about this fact, states it or denies it; one fact in four."""
+    return zlib.crc32(f"chat {identifier}".encode()) % 4 == 0
+
+
 @dataclass(frozen=True)
 class Fact:
     """A true answer; `identifier` is the one the corpus counts ("job:Mara Varvane")."""
@@ -43,8 +48,7 @@ class Fact:
 
     @property
     def kept(self) -> bool:
-        """Whether no conversation asks about it; one fact in four."""
-        return zlib.crc32(f"chat {self.identifier}".encode()) % 4 == 0
+        return is_kept(self.identifier)
 
 
 def fact_of(citizen: Citizen, relation: str) -> Fact:
