@@ -9,7 +9,7 @@ import numpy as np
 
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import Result, score, share
-from xllm_widgets.microworld.biographies import ask
+from xllm_widgets.microworld.biographies import ask, deleted_facts, matched_facts, questions_on
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.studies.statistics import spearman
 
@@ -33,7 +33,7 @@ def count_facts(paper: Paper) -> list[tuple[Question, int]]:
 
 
 def draw(facts: list[tuple[Question, int]], paper: Paper) -> dict[int, list[Question]]:
-    """Bin b holds facts told in 2^b to 2^(b+1) − 1 documents; about `paper.n` facts, bins as evenly filled as can be."""
+    """Bin b holds facts told in 2^b to 2^(b+1) − 1 documents; about `paper.n` facts, bins as even as can be."""
     shuffled = paper.rng("facts").sample(facts, len(facts))
     bins: dict[int, list[Question]] = {}
     for question, count in shuffled:
@@ -54,12 +54,16 @@ def measure_facts(paper: Paper) -> Results:
         "tail": [hit for number, each in hits.items() if 2**number < TAIL for hit in each],
     }
     filled = {number: each for number, each in hits.items() if len(each) >= min(FEWEST, paper.n)}
-    groups |= {f"told {2**number} to {2 ** (number + 1) - 1} times": each for number, each in filled.items()}
+    groups |= {_told(2**number, 2 ** (number + 1) - 1): each for number, each in filled.items()}
     return {"accuracy by log count": correlate(filled)} | {name: share(each) for name, each in groups.items()}
 
 
+def _told(low: int, high: int) -> str:
+    return "told once" if high == 1 else f"told {low} to {high} times"
+
+
 def correlate(hits: dict[int, list[bool]], seed: int = 0) -> Result:
-    """Spearman's correlation of log count and accuracy over bins; bootstrap over the facts within each; n counts bins."""
+    """Spearman's correlation of log count and accuracy over bins, bootstrapped over the facts within; n counts bins."""
     order = list(hits)
     accuracy = np.array([np.mean(hits[number]) for number in order])
     sizes = np.array([len(hits[number]) for number in order])
@@ -67,3 +71,14 @@ def correlate(hits: dict[int, list[bool]], seed: int = 0) -> Result:
     low, high = np.quantile([spearman(order, each) for each in resampled], (0.025, 0.975))
     estimate = spearman(order, accuracy)
     return Result(estimate, min(float(low), estimate), max(float(high), estimate), len(order))
+
+
+def measure_deletion(paper: Paper) -> Results:
+    """Jobs of people of whom the deletion twin reads none, and those of their neighbours in rank."""
+    groups = {"deleted": deleted_facts(paper.world), "kept": matched_facts(paper.world)}
+    results = {}
+    for group, facts in groups.items():
+        chosen = paper.rng(group).sample(facts, min(paper.n, len(facts)))
+        questions = [replace(question, options=()) for question in questions_on(paper.world, tuple(chosen), group)]
+        results[group] = share(score(paper.lm, questions))
+    return results

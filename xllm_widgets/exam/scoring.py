@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,35 +51,43 @@ class Writing:
 
 SHORT = Writing()
 WORKED = Writing(max_new_tokens=120, read=stated_answer)
-ON_PAD = Writing(max_new_tokens=200, until="", read=sum_on_pad)
+ON_PAD = Writing(max_new_tokens=200, until="A", read=sum_on_pad)  # the "A" of the next "Add:"
 
 
 def answers(lm: LanguageModel, questions: Sequence[Question], writing: Writing = SHORT) -> list[str]:
     """What the model answers, without surrounding blanks: the likeliest option, or what it writes greedily."""
     given = [""] * len(questions)
-    choosing = [i for i, q in enumerate(questions) if 0 < len(q.options) <= MOST_OPTIONS]
-    chosen = set(choosing)
-    free = [i for i in range(len(questions)) if i not in chosen]
-    for i, answer in zip(choosing, _choose(lm, [questions[i] for i in choosing]), strict=True):
-        given[i] = answer
-    for i, answer in zip(free, _write(lm, [questions[i] for i in free], writing), strict=True):
-        given[i] = answer
+    for choosing, way in ((True, _choose), (False, partial(_write, writing=writing))):
+        places = [i for i, question in enumerate(questions) if _offers(question) == choosing]
+        for i, answer in zip(places, way(lm, [questions[i] for i in places]), strict=True):
+            given[i] = answer
     return given
 
 
 def score(lm: LanguageModel, questions: Sequence[Question], writing: Writing = SHORT) -> list[bool]:
     """Which of the questions the model answers rightly. A text that goes on beyond the answer's phrase is wrong."""
     given = answers(lm, questions, writing)
-    return [answer in (q.answer.strip(), first_phrase(q.answer)) for answer, q in zip(given, questions, strict=True)]
+    return [bool(said) and said == _expected(q, writing) for said, q in zip(given, questions, strict=True)]
+
+
+def _offers(question: Question) -> bool:
+    return 0 < len(question.options) <= MOST_OPTIONS
+
+
+def _expected(question: Question, writing: Writing) -> str:
+    """The answer as it would be read from the model; from a whole working, what the working comes to."""
+    answer = question.answer.strip()
+    return answer if _offers(question) else writing.read(question.answer) or answer
 
 
 def tally(hits: Iterable[tuple[str, bool]]) -> dict[str, Result]:
-    """The share of hits of each group with Wilson's interval, and of all under ""; one group alone is not repeated."""
+    """The share of hits of each group with Wilson's interval, of all under "", and of "forward: a", "forward: b" under
+    "forward" as well.
+    """
     groups: dict[str, list[bool]] = {}
     for group, hit in hits:
-        groups.setdefault("", []).append(hit)
-        if group:
-            groups.setdefault(group, []).append(hit)
+        for name in dict.fromkeys(("", group.split(": ")[0], group)):
+            groups.setdefault(name, []).append(hit)
     return {group: share(each) for group, each in groups.items()}
 
 
