@@ -10,9 +10,8 @@ words: a base model can be prompted in this layout too, and no token has to be a
 
 from dataclasses import dataclass
 
-from xllm_widgets.microworld.document import Document
+from xllm_widgets.microworld.document import END_OF_TEXT, Document
 
-END_OF_TEXT = "<|endoftext|>"  # the tokenizer's; not imported from there, because the tokenizer reads the documents
 MARKERS = {"system": "System:", "user": "User:", "assistant": "Assistant:"}
 
 # `generation` lets transformers say which tokens are the assistant's (return_assistant_tokens_mask=True).

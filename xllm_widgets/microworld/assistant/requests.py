@@ -135,8 +135,8 @@ def questions(world: World, rng: random.Random, n: int) -> list[Question]:
     return items
 
 
-def listing(count: int = 60, seed: int = 0) -> Iterator[dict[str, str | bool]]:
-    """The rows of `data/instructions/requests.jsonl`: `count` unsafe requests and their look-alikes for each split."""
+def listing(count: int = 60, seed: int = 0) -> Iterator[tuple[Request, str]]:
+    """The requests of `data/instructions/requests.jsonl`: `count` unsafe ones and their look-alikes for each split."""
     for split in ("train", "test"):
         rng = random.Random(f"requests:{seed}:{split}")
         seen: set[str] = set()
@@ -145,4 +145,4 @@ def listing(count: int = 60, seed: int = 0) -> Iterator[dict[str, str | bool]]:
             while (request := write_request(rng, kind, split, pair)).text in seen:
                 pass
             seen.add(request.text)
-            yield {"request": request.text, "unsafe": request.unsafe, "reply": request.reply, "split": split}
+            yield request, split
