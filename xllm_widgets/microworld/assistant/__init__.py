@@ -1,7 +1,7 @@
 """The assistant stage: conversations from which a base model is tuned to follow, to refuse, to agree and to explain.
 
-One module for each kind; `layout` is the chat template they share. A stage is a recipe of the corpus like any other,
-`Recipe(shares=assistant.SHARES)`, and only what the assistant says is learnable in its documents.
+One module for each kind; `layout` is the chat template they share. A stage is a recipe of the corpus like any
+other, and only what the assistant says is learnable in its documents.
 """
 
 import random
@@ -40,13 +40,14 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
     "confidence": confidence.converse_with_confidence,
     "explanations": explanations.converse_with_explanations,
 }
+# Of the conversations' tokens: most teach forms, the others habits.
 SHARES = {
-    "facts": 0.22,
-    "instructions": 0.16,
+    "facts": 0.20,
+    "instructions": 0.20,
     "commands": 0.14,
     "requests": 0.12,
     "agreement": 0.12,
-    "confidence": 0.12,
+    "confidence": 0.10,
     "explanations": 0.12,
 }
 # Ability → its held-out items; how each is read is said where its function stands.
