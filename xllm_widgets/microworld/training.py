@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import tokenizer as pebble_tokenizer
-from xllm_widgets.microworld.corpus import Corpus, Recipe
-from xllm_widgets.paths import cache_dir
+from xllm_widgets.microworld.corpus import RECIPES, Corpus, Recipe
+from xllm_widgets.paths import cache_dir, models_dir
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 CONTEXT = 512
 TOKENS_A_STEP = 4096
 SHORT = 256  # a step reads windows of this length, and of the whole context in the last tenth of a run
-LIGHT = 0.05  # mean loss weight of tokens that cannot be learnt: one in SPARSE is scored, at SPARSE times the weight
+LIGHT = 0.05  # mean loss weight of tokens that cannot be learnt: one in SPARSE is scored, at SPARSE times the weight;
+# a model that goes on from another one (the assistant stage) learns nothing from them at all
 SPARSE = 8
 WARM_UP = 200  # steps
+GOING_ON = 0.3  # of the peak learning rate, for a model that goes on from another one
 FINAL_RATE = 0.05  # of the peak learning rate, reached by a cosine
 DOCUMENTS_AT_ONCE = 2000
 
@@ -46,7 +48,10 @@ SIZES = {
     "0.3m": Size(64, 3, 4, 4e-3),
     "1m": Size(128, 4, 4, 3e-3),
     "3m": Size(192, 6, 4, 3e-3),
+    "7m": Size(288, 7, 6, 2.5e-3),
 }
+TOKENS = 24_000_000  # that a model reads from fresh weights, and
+TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,22 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = 10_000_000
+    tokens: int = TOKENS
+
+    @property
+    def begins_with(self) -> str:
+        """The folder of the model whose weights this run starts from, "" for fresh ones."""
+        base = Recipe.named(self.recipe).begins_with
+        return Plan(self.size, base, self.seed).name if base else ""
+
+    @property
+    def light(self) -> float:
+        return 0.0 if self.begins_with else LIGHT
+
+    @property
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return SIZES[self.size].rate * (GOING_ON if self.begins_with else 1.0)
 
     @property
     def steps(self) -> int:
@@ -87,36 +107,50 @@ class Progress:
     speed: float
 
 
-def prepare(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `tokens` ids of the corpus (uint16) and which are learnable (bool), from a cache on disk."""
+@dataclass(frozen=True)
+class Encoded:
+    """The first tokens of a corpus: `ids` (uint16), which are `learnable` (bool), and where each document `starts`."""
+
+    ids: np.ndarray
+    learnable: np.ndarray
+    starts: np.ndarray
+
+    def documents(self, tokens: int) -> int:
+        """How many documents begin within the first `tokens`."""
+        return int(np.searchsorted(self.starts, tokens))
+
+
+def prepare(corpus: Corpus, tokens: int) -> Encoded:
+    """The first `tokens` tokens of the corpus, encoded, from a cache on disk."""
     folder = cache_dir() / "corpora" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{tokens}"
     if not folder.is_dir():
-        ids, learnable = encode(corpus, tokens)
         part = folder.with_name(f"{folder.name}.{os.getpid()}")
         part.mkdir(parents=True)
-        np.save(part / "ids.npy", ids)
-        np.save(part / "learnable.npy", learnable)
+        for name, array in vars(encode(corpus, tokens)).items():
+            np.save(part / f"{name}.npy", array)
         try:
             part.rename(folder)
         except OSError:  # another run has just finished the same corpus
             shutil.rmtree(part)
-    return np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "learnable.npy", mmap_mode="r")
+    return Encoded(*(np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(Encoded)))
 
 
-def encode(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+def encode(corpus: Corpus, tokens: int) -> Encoded:
     """Documents one after another, each behind an end-of-text token, cut after `tokens`."""
     encoder = pebble_tokenizer.build()
     ids: list[np.ndarray] = []
     learnable: list[np.ndarray] = []
+    starts: list[int] = []
     total, start = 0, 0
     while total < tokens:
         documents = list(corpus.read(start, start + DOCUMENTS_AT_ONCE))
         for document, encoding in zip(documents, encoder.encode_batch([d.text for d in documents]), strict=True):
+            starts.append(total)
             ids.append(np.array(encoding.ids, dtype=np.uint16))
             learnable.append(mark(np.array(encoding.offsets), document.learnable))
             total += len(encoding.ids)
         start += DOCUMENTS_AT_ONCE
-    return np.concatenate(ids)[:tokens], np.concatenate(learnable)[:tokens]
+    return Encoded(np.concatenate(ids)[:tokens], np.concatenate(learnable)[:tokens], np.array(starts))
 
 
 def mark(offsets: np.ndarray, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
@@ -154,7 +188,7 @@ def build_model(plan: Plan) -> "LlamaForCausalLM":
 
 def learning_rate(plan: Plan, step: int) -> float:
     cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-    return SIZES[plan.size].rate * min(1.0, (step + 1) / WARM_UP) * cosine
+    return plan.peak * min(1.0, (step + 1) / WARM_UP) * cosine
 
 
 class Run:
@@ -174,7 +208,20 @@ class Run:
         for state in (folder / "state", folder / "state.old"):
             if state.is_dir():
                 self._take_up(state)
-                break
+                return
+        if plan.begins_with:
+            self._go_on_from(folder.parent / plan.begins_with)
+
+    def _go_on_from(self, base: Path) -> None:
+        """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
+        from safetensors.torch import load_file
+
+        for place in (base, models_dir() / base.name):
+            if (place / "model.safetensors").is_file():
+                weights = load_file(place / "model.safetensors", device=self.device)
+                self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
+                return
+        raise XllmError(f"{self.plan.name} goes on from {base.name}, which is not there: train that one first.")
 
     def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
         """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
@@ -191,7 +238,7 @@ class Run:
         losses = torch.nn.functional.cross_entropy(
             self.model.lm_head(hidden), tokens[:, 1:].flatten()[read], reduction="none"
         )
-        weights = torch.where(marked[read], 1.0, LIGHT * SPARSE)
+        weights = torch.where(marked[read], 1.0, self.plan.light * SPARSE)
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
@@ -271,8 +318,7 @@ class Run:
             "tokens_seen": self.step * TOKENS_A_STEP,
             "documents_seen": self.documents,
             "loss_of_learnable_tokens": round(self.loss, 4),
-            "shares": recipe.shares,
-            "edits": recipe.edits,
+            **asdict(recipe),
             "fingerprint": recipe.fingerprint,
         }
 
@@ -294,7 +340,7 @@ def train(
     *,
     recipe: str = "base",
     seed: int = 0,
-    tokens: int = 10_000_000,
+    tokens: int | None = None,
     out: Path | str = "runs",
     keep_at: tuple[int, ...] = (),
     save_every: int = 100,
@@ -307,10 +353,10 @@ def train(
     the same weights as one that was never interrupted.
 
     Args:
-        size: "0.1m", "0.3m", "1m" or "3m".
-        recipe: "base", or a counterfactual education (see `Recipe.named`).
+        size: "0.1m", "0.3m", "1m", "3m" or "7m".
+        recipe: "base", "chat" (which goes on from base), or a counterfactual education (see `corpus.RECIPES`).
         seed: decides both the documents drawn and the initial weights.
-        tokens: how many tokens the model reads.
+        tokens: how many tokens the model reads; `TOKENS`, or `TOKENS_GOING_ON`, when left out.
         keep_at: token counts at which a checkpoint is exported to `checkpoints/`, named like "0.5M".
         save_every: steps between saved states.
         on_progress: called after every step.
@@ -321,14 +367,14 @@ def train(
     plan = make_plan(size, recipe, seed, tokens)
     folder = Path(out) / plan.name
     run = Run(plan, folder, device)
-    ids, learnable = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
+    read = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
     marks = {round(count / TOKENS_A_STEP): count for count in keep_at}
     start, first, reported = time.perf_counter(), run.step, run.loss
     try:
         while run.step < plan.steps:
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
-            loss = run.train_step(ids[window], learnable[window])
-            run.documents += int((ids[window] == 0).sum())  # every document begins with token 0
+            loss = run.train_step(read.ids[window], read.learnable[window])
+            run.documents = read.documents(run.step * TOKENS_A_STEP)
             run.loss = reported = loss if math.isnan(reported) else 0.98 * reported + 0.02 * loss
             if run.step in marks:
                 run.export(folder / "checkpoints" / f"{marks[run.step] / 1e6:g}M")
@@ -344,11 +390,9 @@ def train(
     return folder
 
 
-def make_plan(size: str, recipe: str, seed: int, tokens: int) -> Plan:
+def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> Plan:
     if size not in SIZES:
         raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
-    try:
-        Recipe.named(recipe)
-    except KeyError:
-        raise XllmError(f"There is no recipe {recipe!r}: choose base or noflip.") from None
-    return Plan(size, recipe, seed, tokens)
+    if recipe not in RECIPES:
+        raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
+    return Plan(size, recipe, seed, tokens or (TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS))
