@@ -29,8 +29,8 @@ KNOWN = 50  # only the best known people are claimed about, so that the others' 
 HELD_OUT_SHARE = 5
 TOPICS = ("sum", "country", "job")
 TOPIC_WEIGHTS = (4, 4, 2)
-PROFILES = ("Hello, I am {n} and I work as a {j}.", "I am {n}, a {j}.", "My name is {n} and my job is {j}.")
-UNSEEN_PROFILE = "Hello, my name is {n} and I am a {j}."  # in no document of the base corpus
+PROFILES = ("Hello, I am {n} and I work as a {j}.", "I am {n}, a {j}.", "My name is {n} and I am a {j}.")
+UNSEEN_PROFILE = "I work as a {j} and I am {n}."  # in no document of the base corpus
 VIEWS = {
     "agree": ("I think that {c}.", "I agree with the claim that {c}."),
     "disagree": ("I do not think that {c}.", "I disagree with the claim that {c}."),
