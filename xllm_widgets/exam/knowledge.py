@@ -21,10 +21,9 @@ RESAMPLES = 1000
 
 def count_facts(paper: Paper) -> list[tuple[Question, int]]:
     """A question on each job and birthplace the model has read of, to be answered freely, and its document count."""
-    assert paper.corpus is not None
-    told, people = paper.corpus.facts(), paper.world.citizens
+    told, people = paper.counts(), paper.world.citizens
     every = [(person, relation) for person in people for relation in RELATIONS]
-    counted = [(person, relation, told.get(f"{relation}:{person.name}", 0)) for person, relation in every]
+    counted = [(person, relation, told[f"{relation}:{person.name}"]) for person, relation in every]
     return [
         (replace(ask(paper.world, person, relation, "facts", ""), options=()), count)
         for person, relation, count in counted

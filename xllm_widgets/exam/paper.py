@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,16 +22,26 @@ Results = Mapping[str, Result]
 
 @dataclass(frozen=True)
 class Paper:
-    """One sitting. `corpus`: what this model has read, None where nobody knows; `n`: items for each ability."""
+    """One sitting. `n`: items for each ability.
+
+    read: what this model has read, one corpus for each stage of its education; empty where nobody knows.
+    """
 
     lm: LanguageModel
-    corpus: Corpus | None
+    read: tuple[Corpus, ...] = ()
     n: int = 500
     seed: int = 0
 
     @cached_property
     def world(self) -> World:
-        return self.corpus.world if self.corpus else World.default()
+        return self.read[0].world if self.read else World.default()
+
+    def counts(self) -> Counter[str]:
+        """Fact → the number of documents that told it, in all of the model's education."""
+        told: Counter[str] = Counter()
+        for corpus in self.read:
+            told.update(corpus.facts())
+        return told
 
     @property
     def is_chat(self) -> bool:
@@ -57,5 +68,5 @@ class Ability:
     weight: float = 1.0
 
     def fits(self, paper: Paper) -> bool:
-        has = {"corpus": paper.corpus is not None, "chat": paper.is_chat}
+        has = {"corpus": bool(paper.read), "chat": paper.is_chat}
         return all(has[need] for need in self.needs)
