@@ -4,7 +4,8 @@
     So: Sodono is a bird.
 
 A third premise, of the same form and beside the point, keeps copying from being enough. Documents conclude only what
-the taxonomy states anyway, or bind made-up words afresh; an exam leaves the first premise to memory (1) or to nobody (0).
+the taxonomy states anyway, or bind made-up words afresh; an exam leaves the first premise to memory (1) or to nobody
+(0).
 """
 
 import random

@@ -12,7 +12,7 @@ OF_A_KIND, FREE, GHOSTS = 5, 30, 30
 
 
 def invent(seed: int = 7) -> list[dict[str, str]]:
-    """Three syllables a name, so that no thing is called like a person; five of each kind, then the free, the ghosts."""
+    """Three syllables a name, so that no thing is called like a person; five of each kind, then free, then ghosts."""
     rng = random.Random(f"things:{seed}")
     pool = [head + a + b for head in HEADS for a in FIRST_TAILS for b in FIRST_TAILS if a != b]
     names = iter(rng.sample(pool, OF_A_KIND * len(KINDS) + FREE + GHOSTS))
