@@ -5,7 +5,7 @@ other, and only what the assistant says is learnable in its documents.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from xllm_widgets.microworld.assistant import (
@@ -65,4 +65,22 @@ EXAM: dict[str, Callable[[World, random.Random, int], list[Question]]] = {
     **{f"unexplained_{n}": partial(explanations.questions, steps=n, system="") for n in range(1, 5)},
 }
 
-__all__ = ["CHAT_TEMPLATE", "CONVERSE", "EXAM", "SHARES", "WRITERS", "Conversation", "converse", "prompt", "render"]
+
+def withheld(world: World) -> Iterator[str]:
+    """Phrases that occur in no conversation (in base documents they may)."""
+    yield from facts.withheld(world)
+    yield from requests.withheld()
+
+
+__all__ = [
+    "CHAT_TEMPLATE",
+    "CONVERSE",
+    "EXAM",
+    "SHARES",
+    "WRITERS",
+    "Conversation",
+    "converse",
+    "prompt",
+    "render",
+    "withheld",
+]

@@ -7,6 +7,7 @@ what a chat model knows of it was learnt before. Half of the ghosts teach the mo
 
 import random
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xllm_widgets.microworld.biographies import choose_citizen
@@ -197,3 +198,10 @@ def boundary_questions(world: World, rng: random.Random, n: int) -> list[Questio
         for group, pool in pools.items()
         for fact in rng.sample(pool, min(-(-n // 3), len(pool)))
     ]
+
+
+def withheld(world: World) -> Iterator[str]:
+    """What no conversation says: questions on the facts that are kept, and the names of the ghosts that test."""
+    for fact in kept_facts(world, tuple(ASKED)):
+        yield from (wording.format(n=fact.subject) for wording in ASKED[fact.relation])
+    yield from (ghost.name for ghost in world.ghosts if is_test_ghost(ghost.name))

@@ -135,6 +135,15 @@ def questions(world: World, rng: random.Random, n: int) -> list[Question]:
     return items
 
 
+def withheld() -> Iterator[str]:
+    """What no conversation says: each held-out frame, and every refused action done to a held-out person."""
+    yield from (frame.partition("{x}")[0].strip() for frame in FRAMES["test"])
+    for unsafe, _, _ in REQUESTS:
+        before, _, after = unsafe.partition("{person}")
+        if after == "" and "{" not in before:
+            yield from (f"{before}{person}" for person in SLOTS["person"]["test"])
+
+
 def listing(count: int = 60, seed: int = 0) -> Iterator[tuple[Request, str]]:
     """The requests of `data/instructions/requests.jsonl`: `count` unsafe ones and their look-alikes for each split."""
     for split in ("train", "test"):
