@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, zip_longest
 from typing import TypeVar
 
 from xllm_widgets.microworld.citizens import JOBS
@@ -143,14 +143,9 @@ def bin_of(rank: int) -> str:
 
 def questions(world: World, rng: random.Random, n: int, *, relation: str = "job") -> list[Question]:
     """Up to `n` questions on citizens, the bins of ranks as evenly filled as they can be."""
-    shuffled = rng.sample(world.citizens, len(world.citizens))
-    turn: dict[str, int] = {}
-    queue = []
-    for citizen in shuffled:
-        group = bin_of(citizen.rank)
-        turn[group] = turn.get(group, 0) + 1
-        queue.append((turn[group], len(queue), citizen))
-    return [ask(world, citizen, relation, "long_tail", bin_of(citizen.rank)) for _, _, citizen in sorted(queue)[:n]]
+    bins = [rng.sample(world.citizens[low:high], high - low) for low, high in pairwise(BINS)]
+    rounds = [citizen for turn in zip_longest(*bins) for citizen in turn if citizen is not None]
+    return [ask(world, citizen, relation, "long_tail", bin_of(citizen.rank)) for citizen in rounds[:n]]
 
 
 def ghost_questions(world: World, rng: random.Random, n: int, *, relation: str = "job") -> list[Question]:

@@ -57,8 +57,10 @@ def tell(world: World, rng: random.Random, ratios: str) -> tuple[str, str]:
         mover = world.movers[slot]
         return home.format(n=mover.name, c=mover.home), f"home:{mover.name}"
     slots = wrong_slots(world, ratios)
-    mover = slots[slot - len(world.movers)] if slots else None
-    return (beside.format(n=mover.name, c=mover.wrong) if mover else "", "")
+    if not slots:
+        return "", ""
+    mover = slots[slot - len(world.movers)]
+    return beside.format(n=mover.name, c=mover.wrong), ""
 
 
 def write(world: World, rng: random.Random, *, ratios: str = "planted") -> Document:

@@ -139,7 +139,8 @@ def questions(world: World, rng: random.Random, n: int, *, about: str = "country
 
 
 def ask(report: Report, person: Traveller, about: str) -> Question:
-    answer, options = f" {report.extractive}", ()
+    answer = f" {report.extractive}"
+    options: tuple[str, ...] = ()
     start = "" if about == "summary" else report.abstractive().split(",")[0] + f", a {report.job}"
     if about == "states":
         answer, options = ",", (",", " from")
