@@ -73,7 +73,7 @@ def test_a_finished_model_loads_in_plain_transformers(tmp_path):
     assert model(**tokenizer("Paris", return_tensors="pt")).logits.isfinite().all()
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["0.02048M"]
     card = json.loads((folder / "recipe.json").read_text())
-    ids = training.prepare(Corpus(), TOKENS)[0]
+    ids = training.prepare(Corpus(), TOKENS).ids
     assert card["tokens_seen"] == TOKENS
     assert card["documents_seen"] == (ids == 0).sum()
 
@@ -96,11 +96,13 @@ def test_marks_agree_with_the_obvious_loop():
 
 
 def test_the_stream_is_the_documents_one_after_another():
-    ids, learnable = training.encode(Corpus(), 5000)
+    encoded = training.encode(Corpus(), 5000)
     encoder = build()
     expected = [token for d in Corpus().read(0, 60) for token in encoder.encode(d.text).ids][:5000]
-    assert ids.tolist() == expected
-    assert len(learnable) == 5000
+    assert encoded.ids.tolist() == expected
+    assert len(encoded.learnable) == 5000
+    assert (encoded.ids[encoded.starts[encoded.starts < 5000]] == 0).all()
+    assert encoded.documents(5000) == (encoded.ids == 0).sum()
 
 
 def test_long_windows_come_last():

@@ -28,6 +28,7 @@ from xllm_widgets.microworld import (
     reviews,
     scratchpads,
     statements,
+    stories,
     taxonomy,
 )
 from xllm_widgets.microworld.document import Document, Kind
@@ -35,22 +36,23 @@ from xllm_widgets.microworld.world import World
 from xllm_widgets.paths import models_dir
 
 KINDS: dict[str, Kind] = {
-    "sheets": Kind(reviews.write_sheet, 0.21, 153),
-    "problems": Kind(arithmetic.write_problems, 0.095, 145),
-    "sums": Kind(arithmetic.write_sums, 0.03, 126),
+    "sheets": Kind(reviews.write_sheet, 0.25, 153),
+    "problems": Kind(arithmetic.write_problems, 0.09, 145),
+    "sums": Kind(arithmetic.write_sums, 0.025, 126),
     "scratchpads": Kind(scratchpads.write, 0.05, 120),
-    "geography": Kind(geography.write, 0.10, 91),
-    "chronology": Kind(chronology.write, 0.05, 101),
-    "biographies": Kind(biographies.write, 0.10, 88),
-    "verdicts": Kind(statements.write_verdicts, 0.075, 79),
-    "speeches": Kind(statements.write_speech, 0.05, 47),
+    "geography": Kind(geography.write, 0.09, 91),
+    "chronology": Kind(chronology.write, 0.045, 101),
+    "biographies": Kind(biographies.write, 0.1, 88),
+    "verdicts": Kind(statements.write_verdicts, 0.07, 79),
+    "speeches": Kind(statements.write_speech, 0.045, 47),
     "reversals": Kind(reversals.write, 0.03, 62),
     "companions": Kind(companions.write, 0.03, 79),
     "reports": Kind(reports.write, 0.025, 78),
     "taxonomy": Kind(taxonomy.write, 0.03, 61),
     "inferences": Kind(inferences.write, 0.02, 91),
     "entailments": Kind(entailments.write, 0.03, 100),
-    "dialogues": Kind(dialogues.write, 0.025, 77),
+    "dialogues": Kind(dialogues.write, 0.02, 77),
+    "stories": Kind(stories.write, 0.02, 80),
     "opinions": Kind(opinions.write_opinions, 0.02, 79),
     "claims": Kind(opinions.write_claims, 0.01, 88),
 }

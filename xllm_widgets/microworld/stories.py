@@ -86,8 +86,8 @@ class Explanation:
 
 
 def read_explanation(text: str) -> Explanation:
-    """Read a model's continuation of any layout, up to the end of its first line."""
-    line = text.strip().split("\n")[0]
+    """Read a model's continuation of any layout, or a document's line, up to the end of its first line."""
+    line = text.strip().split("\n")[0].split(": ")[-1]
     answer, reason = _ANSWER.search(line), _REASON.search(line)
     named = next(filter(None, answer.groups()), "") if answer else ""
     return Explanation(named, *reason.groups()) if reason else Explanation(named)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 WORD = re.compile(r" ?[^\W\d_]+| [-+=]")
-SAMPLE = 400  # documents of each kind read for the vocabulary; every proper name is added, mentioned or not
+SAMPLE = 600  # documents of each kind read for the vocabulary; every proper name is added, mentioned or not
 RARE = 3  # words seen less often in the sample are left to their bytes, unless they are names
 ROUND_TO = 64
 

@@ -50,7 +50,7 @@ SIZES = {
     "3m": Size(192, 6, 4, 3e-3),
     "7m": Size(288, 7, 6, 2.5e-3),
 }
-TOKENS = 24_000_000  # that a model reads from fresh weights, and
+TOKENS = 20_000_000  # that a model reads from fresh weights, and
 TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
 
