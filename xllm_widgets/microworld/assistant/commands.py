@@ -93,8 +93,8 @@ def make_command(world: World, rng: random.Random, kind: str, split: str = "trai
 
 def choose_kept(world: World, rng: random.Random) -> Fact:
     """A fact of no conversation, about a place or someone who is told of often enough to be known."""
-    known = {citizen.name for citizen in world.citizens[:TAIL]} | {c.name for c in (*world.cities, *world.countries)}
-    return rng.choice([fact for fact in kept_facts(world) if fact.subject in known])
+    hardly = {citizen.name for citizen in world.citizens[TAIL:]}
+    return rng.choice([fact for fact in kept_facts(world) if fact.subject not in hardly])
 
 
 def converse_by_command(world: World, rng: random.Random) -> Conversation:

@@ -77,8 +77,9 @@ def write(
         asked: whether a system message asks for the explanations; without it, they come unasked.
         most_steps: the longest problem, so that longer ones can be kept for tests.
     """
-    knobs = {"explained": explained, "shuffled": shuffled, "asked": asked, "most_steps": most_steps}
-    return converse_with_explanations(world, rng, **knobs).document()
+    return converse_with_explanations(
+        world, rng, explained=explained, shuffled=shuffled, asked=asked, most_steps=most_steps
+    ).document()
 
 
 def questions(world: World, rng: random.Random, n: int, steps: int = 1, system: str = EXPLAIN) -> list[Question]:

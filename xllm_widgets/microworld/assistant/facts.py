@@ -14,7 +14,7 @@ from xllm_widgets.microworld.biographies import choose_citizen
 from xllm_widgets.microworld.citizens import JOBS
 from xllm_widgets.microworld.document import Document
 from xllm_widgets.microworld.question import Question
-from xllm_widgets.microworld.world import Citizen, City, Country, World
+from xllm_widgets.microworld.world import Citizen, Country, World
 
 from .layout import Conversation, converse, prompt
 
@@ -66,8 +66,11 @@ def place_facts(world: World) -> list[Fact]:
 
 
 def choose_place_fact(world: World, rng: random.Random) -> Fact:
-    place = rng.choice((*world.cities, *world.countries))
-    return Fact("country", place.name, place.country) if isinstance(place, City) else capital_of(place)
+    number = rng.randrange(len(world.cities) + len(world.countries))
+    if number >= len(world.cities):
+        return capital_of(world.countries[number - len(world.cities)])
+    city = world.cities[number]
+    return Fact("country", city.name, city.country)
 
 
 def is_test_ghost(name: str) -> bool:
