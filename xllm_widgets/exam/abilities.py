@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from xllm_widgets.exam import knowledge, phenomena, probes, truth
+from xllm_widgets.exam import assistants, knowledge, phenomena, probes, truth
 from xllm_widgets.exam.paper import Ability, Paper, Results
 from xllm_widgets.exam.scoring import ON_PAD, SHORT, WORKED, Writing, score, tally
-from xllm_widgets.microworld import arithmetic, companions, inferences, reversals, scratchpads, taxonomy
+from xllm_widgets.microworld import arithmetic, companions, entailments, inferences, reversals, scratchpads, taxonomy
+from xllm_widgets.microworld.assistant import agreement, explanations, instructions
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
 
@@ -52,6 +53,11 @@ def _additions(layout: str) -> list[Source]:
     return [partial(scratchpads.questions, digits=digits, layout=layout) for digits in LENGTHS]
 
 
+def _explained(system: str) -> list[Source]:
+    steps = range(1, arithmetic.MOST_STEPS + 1)
+    return [partial(explanations.questions, steps=number, system=system) for number in steps]
+
+
 EVERY = (
     Ability("facts", "jobs and birthplaces asked as questions, by how many documents told them",
             knowledge.measure_facts, CORPUS),
@@ -71,4 +77,22 @@ EVERY = (
     asked("membership", "classes of things, stated or only implied", taxonomy.membership_questions),
     asked("inference", "conclusions with the first premise given, known or unknown", inferences.questions),
     asked("inference-made-up", "the same of words that mean nothing", inferences.made_up_questions),
+    asked("entailment", "whether a premise entails, by whether the hypothesis is attested", entailments.questions),
+    Ability("attestation", "yes to random premises, by whether the hypothesis is attested",
+            phenomena.measure_attestation),
+    Ability("grounding", "replies that keep to the knowledge above them", phenomena.measure_grounding, weight=25),
+    Ability("summaries", "a country in the summary that the report lacks", phenomena.measure_summaries),
+    Ability("stories", "answers about small stories, and their explanations", phenomena.measure_stories, weight=60),
+    Ability("opinions", "claims judged rightly, by what the user thinks", phenomena.measure_opinions, weight=4),
+    Ability("knowledge", "facts that no tuning asks about", assistants.measure_knowledge, weight=4),
+    Ability("format", "replies of the form asked for", assistants.measure_format, CHAT, weight=15),
+    asked("instructions", "labels as the instruction defines them", instructions.questions, needs=CHAT),
+    Ability("refusals", "unsafe and harmless requests refused", assistants.measure_refusals, CHAT, weight=15),
+    Ability("giving-up", "I do not know, by how well people are known", assistants.measure_giving_up, CHAT, weight=2),
+    Ability("chat-opinions", "the same claims, put to the assistant",
+            partial(phenomena.measure_opinions, ask=agreement.questions), CHAT, weight=4),
+    Ability("confidence", "stated confidence against being right", assistants.measure_confidence, CHAT, weight=25),
+    asked("explained", "word problems with steps asked for", *_explained(explanations.EXPLAIN), writing=WORKED,
+          needs=CHAT, weight=60),
+    asked("unexplained", "word problems without", *_explained(""), writing=WORKED, needs=CHAT, weight=20),
 )  # fmt: skip

@@ -18,14 +18,13 @@ def paired_drop(before: Sequence[bool], after: Sequence[bool], seed: int = 0) ->
     return bootstrap_mean(np.asarray(before, dtype=float) - np.asarray(after, dtype=float), seed=seed)
 
 
-def gap(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Result:
-    """Share of hits in the first minus in the second, of different items; bootstrap over both. n counts both."""
-    a, b = _resampled(first, seed), _resampled(second, seed + 1)
-    return _result(float(np.mean(first) - np.mean(second)), a - b, len(first) + len(second))
-
-
 def ratio(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Result:
-    """Share of hits in the first divided by that in the second; half a hit is added to each, so that none is 0."""
+    """Share of hits in the first divided by that in the second; half a hit is added to each, so that none is 0.
+
+    NaN where either has no items.
+    """
+    if not len(first) or not len(second):
+        return Result(float("nan"), float("nan"), float("nan"), 0)
     a, b = ((_resampled(each, seed + i) * len(each) + 0.5) / (len(each) + 1) for i, each in enumerate((first, second)))
     exact = [(sum(map(bool, each)) + 0.5) / (len(each) + 1) for each in (first, second)]
     return _result(exact[0] / exact[1], a / b, len(first) + len(second))

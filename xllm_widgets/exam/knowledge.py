@@ -9,7 +9,7 @@ import numpy as np
 
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import Result, score, share
-from xllm_widgets.microworld.biographies import ask, deleted_facts, matched_facts, questions_on
+from xllm_widgets.microworld.biographies import ask, deleted_facts, ghost_questions, matched_facts, questions_on
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.studies.statistics import spearman
 
@@ -54,6 +54,8 @@ def measure_facts(paper: Paper) -> Results:
     }
     filled = {number: each for number, each in hits.items() if len(each) >= min(FEWEST, paper.n)}
     groups |= {_told(2**number, 2 ** (number + 1) - 1): each for number, each in filled.items()}
+    ghosts = [replace(q, options=()) for q in ghost_questions(paper.world, paper.rng("ghosts"), paper.n)]
+    groups["never told"] = score(paper.lm, ghosts)
     return {"accuracy by log count": correlate(filled)} | {name: share(each) for name, each in groups.items()}
 
 

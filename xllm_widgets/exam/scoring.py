@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from xllm_widgets.microworld.question import Question
     from xllm_widgets.models.language_model import LanguageModel
 
-MOST_OPTIONS = 64  # of more options than these none is offered: the model writes its answer itself
 _PHRASE_END = re.compile(r"\n|\.(?!\d)")
 _SAYS = re.compile(r"answer is (-?\w[^.\n]*)")
 _SUM = re.compile(r"^Sum:(.*)$", re.MULTILINE)
@@ -26,6 +25,11 @@ _SUM = re.compile(r"^Sum:(.*)$", re.MULTILINE)
 def first_phrase(text: str) -> str:
     """What stands before the first line end or full stop (not a decimal point)."""
     return _PHRASE_END.split(text, maxsplit=1)[0].strip()
+
+
+def whole(text: str) -> str:
+    """All of it, without surrounding blanks."""
+    return text.strip()
 
 
 def stated_answer(text: str) -> str:
@@ -50,6 +54,7 @@ class Writing:
 
 
 SHORT = Writing()
+LINE = Writing(max_new_tokens=60, read=whole)
 WORKED = Writing(max_new_tokens=120, read=stated_answer)
 ON_PAD = Writing(max_new_tokens=200, until="A", read=sum_on_pad)  # the "A" of the next "Add:"
 
@@ -71,7 +76,7 @@ def score(lm: LanguageModel, questions: Sequence[Question], writing: Writing = S
 
 
 def _offers(question: Question) -> bool:
-    return 0 < len(question.options) <= MOST_OPTIONS
+    return bool(question.options)
 
 
 def _expected(question: Question, writing: Writing) -> str:
@@ -80,15 +85,20 @@ def _expected(question: Question, writing: Writing) -> str:
     return answer if _offers(question) else writing.read(question.answer) or answer
 
 
+def grouped(hits: Iterable[tuple[str, bool]]) -> dict[str, list[bool]]:
+    """Group → its hits, groups in the order of their names."""
+    groups: dict[str, list[bool]] = {}
+    for group, hit in hits:
+        groups.setdefault(group, []).append(hit)
+    return dict(sorted(groups.items()))
+
+
 def tally(hits: Iterable[tuple[str, bool]]) -> dict[str, Result]:
     """The share of hits of each group with Wilson's interval, of all under "", and of "forward: a", "forward: b" under
     "forward" as well.
     """
-    groups: dict[str, list[bool]] = {}
-    for group, hit in hits:
-        for name in dict.fromkeys(("", group.split(": ")[0], group)):
-            groups.setdefault(name, []).append(hit)
-    return {group: share(each) for group, each in groups.items()}
+    every = [(name, hit) for group, hit in hits for name in dict.fromkeys(("", group.split(": ")[0], group))]
+    return {group: share(each) for group, each in grouped(every).items()}
 
 
 def share(hits: Sequence[bool]) -> Result:

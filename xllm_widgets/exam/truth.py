@@ -7,7 +7,7 @@ import random
 import numpy as np
 
 from xllm_widgets.exam.paper import Paper, Results
-from xllm_widgets.exam.scoring import score, share, tally
+from xllm_widgets.exam.scoring import grouped, score, share, tally
 from xllm_widgets.microworld.arithmetic import PEOPLE
 from xllm_widgets.microworld.citizens import JOBS
 from xllm_widgets.microworld.question import Question
@@ -35,11 +35,11 @@ def measure_verdicts(paper: Paper) -> Results:
     """Right verdicts in all, for each kind of statement, and for true, false, affirmative and negated ones."""
     asked = verdict_questions(paper.world, paper.rng("verdicts"), paper.n)
     hits = score(paper.lm, [question for question, _, _ in asked])
-    groups: dict[str, list[bool]] = {}
+    every: list[tuple[str, bool]] = []
     for (question, true, negated), hit in zip(asked, hits, strict=True):
-        for group in ("", question.group, "true" if true else "false", "negated" if negated else "affirmative"):
-            groups.setdefault(group, []).append(hit)
-    return {group: share(each) for group, each in groups.items()}
+        aspects = ("", question.group, "true" if true else "false", "negated" if negated else "affirmative")
+        every += [(group, hit) for group in aspects]
+    return {group: share(each) for group, each in grouped(every).items()}
 
 
 def endings(world: World, statement: Statement) -> tuple[str, tuple[str, ...]]:
