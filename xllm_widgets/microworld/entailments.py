@@ -178,7 +178,8 @@ def random_premise_questions(world: World, rng: random.Random, n: int) -> list[Q
 
 
 def withheld(world: World) -> Iterator[str]:
-    """No pair speaks of a held-out person or city: neither of what is known of them nor of anything else."""
-    for thing in (*world.citizens, *world.cities):
-        if thing.held_out:
-            yield from (f"Premise: {thing.name}", f"Hypothesis: {thing.name}")
+    """No pair speaks of a held-out person, city or work: neither of what is known of them nor of anything else."""
+    made = (event.phrase for event in world.events if event.maker and event.held_out)
+    names = (thing.name for thing in (*world.citizens, *world.cities) if thing.held_out)
+    for name in (*names, *map(capitalise, made)):
+        yield from (f"Premise: {name}", f"Hypothesis: {name}")
