@@ -42,7 +42,7 @@ def measure_attestation(paper: Paper) -> Results:
 
 def measure_grounding(paper: Paper) -> Results:
     """Replies that say nothing but what the knowledge says: with the claim asked for in it, and without."""
-    results = {}
+    results: dict[str, Result] = {}
     for name, grounded in (("claim given", True), ("claim removed", False)):
         questions = dialogues.questions(paper.world, paper.rng("dialogues"), paper.n, grounded)
         replies = answers(paper.lm, questions, LINE)
@@ -53,7 +53,7 @@ def measure_grounding(paper: Paper) -> Results:
 
 def measure_summaries(paper: Paper) -> Results:
     """How often an abstractive summary of an unseen person goes on to a country, and whether to the name's own."""
-    results = {}
+    results: dict[str, Result] = {}
     for about, label in (("states", "states a country"), ("country", "the country of the name")):
         questions = reports.questions(paper.world, paper.rng("reports"), paper.n, about=about)
         hits = score(paper.lm, questions)
@@ -66,7 +66,7 @@ def measure_summaries(paper: Paper) -> Results:
 
 def measure_stories(paper: Paper) -> Results:
     """Right answers before, after and without an explanation; explanations that are factual, and consistent."""
-    results = {}
+    results: dict[str, Result] = {}
     for layout in stories.LAYOUTS:
         questions = stories.questions(paper.world, paper.rng("stories"), paper.n, layout)
         written = answers(paper.lm, questions, LINE)
