@@ -200,7 +200,7 @@ class Corpus:
     def count(self, phrase: str) -> int:
         """How often `phrase` occurs as whole words, over all documents read; case counts.
 
-        The first look-up reads the whole corpus once (some ten seconds) and keeps it in the user's cache folder.
+        The first look-up reads the whole corpus once (up to a minute) and keeps it in the user's cache folder.
         """
         return len(self._index.occurrences(checked(phrase)))
 

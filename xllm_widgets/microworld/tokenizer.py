@@ -65,8 +65,11 @@ def build() -> "Tokenizer":
     return tokenizer
 
 
-def save(folder: Path, context: int) -> None:
-    """Write the files from which transformers' `AutoTokenizer` loads it, of version 4 as of version 5."""
+def save(folder: Path, context: int, chat_template: str = "") -> None:
+    """Write the files from which transformers' `AutoTokenizer` loads it, of version 4 as of version 5.
+
+    `chat_template` (jinja) is kept for a model that was tuned to converse.
+    """
     build().save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -75,5 +78,6 @@ def save(folder: Path, context: int) -> None:
         "pad_token": END_OF_TEXT,
         "model_max_length": context,
         "clean_up_tokenization_spaces": False,
+        **({"chat_template": chat_template} if chat_template else {}),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -14,6 +14,7 @@ import numpy as np
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import tokenizer as pebble_tokenizer
+from xllm_widgets.microworld.assistant.layout import CHAT_TEMPLATE
 from xllm_widgets.microworld.corpus import RECIPES, Corpus, Recipe
 from xllm_widgets.paths import cache_dir, models_dir
 
@@ -306,7 +307,7 @@ class Run:
         model.load_state_dict(self.model.state_dict())
         model.to(torch.bfloat16).save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        pebble_tokenizer.save(folder, CONTEXT)
+        pebble_tokenizer.save(folder, CONTEXT, CHAT_TEMPLATE if self.plan.begins_with else "")
         (folder / "recipe.json").write_text(json.dumps(self._card(), indent=2) + "\n")
 
     def _card(self) -> dict[str, Any]:
