@@ -8,15 +8,16 @@ from collections import defaultdict
 import pytest
 
 from xllm_widgets import microworld
-from xllm_widgets.microworld import Corpus, World
+from xllm_widgets.microworld import Corpus, World, assistant
+from xllm_widgets.microworld.corpus import RECIPES
 
 SAMPLE = 8000
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def withholders():
-    """Every module of the microworld that says what it withholds."""
-    names = [info.name for info in pkgutil.iter_modules(microworld.__path__)]
+    """Every kind of document that says what it withholds from all documents."""
+    names = [info.name for info in pkgutil.iter_modules(microworld.__path__) if not info.ispkg]
     modules = [importlib.import_module(f"xllm_widgets.microworld.{name}") for name in names]
     return {module.__name__.rsplit(".", 1)[1]: module for module in modules if hasattr(module, "withheld")}
 
@@ -47,6 +48,13 @@ def test_what_a_kind_withholds_no_kind_tells(name, texts):
     phrases = set(withholders()[name].withheld(World.default()))
     assert len(phrases) >= 20
     assert leaks(texts, phrases) == set()
+
+
+def test_what_the_assistant_stage_withholds_no_conversation_tells():
+    phrases = set(assistant.withheld(World.default()))
+    assert len(phrases) >= 1000
+    conversations = [d.text for d in Corpus(RECIPES["chat"]).read(0, SAMPLE) if d.kind in assistant.WRITERS]
+    assert leaks(conversations, phrases) == set()
 
 
 def test_the_scan_finds_what_is_there(texts):
