@@ -187,7 +187,8 @@ class World:
             p.name for pool in (self.citizens, self.ghosts, self.heroes, self.movers, self.travellers) for p in pool
         ]
         works = [hero.description.split(" of ")[1] for hero in self.heroes]
-        return tuple(places + [name for e in self.events for name in (e.name, e.maker, e.kind) if name] + people + works)
+        events = [name for e in self.events for name in (e.name, e.maker, e.kind) if name]
+        return tuple(places + events + people + works)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
