@@ -3,7 +3,6 @@
 Everything else (what the user says, a review's wording) is read but not learnt: its loss has weight zero.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,7 +118,13 @@ def _turn(lm: "LanguageModel", messages: list[Message], name: str) -> tuple[str,
     """
     before = _rendered(lm, messages[:-1], name, add_generation_prompt=True)
     text = _rendered(lm, messages, name, add_generation_prompt=False).rstrip()
-    return text, (len(os.path.commonprefix([before, text])), len(text))
+    return text, (_shared(before, text), len(text))
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common from their beginnings."""
+    unequal = (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(unequal, min(len(one), len(other)))
 
 
 def _rendered(lm: "LanguageModel", messages: list[Message], name: str, *, add_generation_prompt: bool) -> str:

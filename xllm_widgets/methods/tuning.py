@@ -82,8 +82,8 @@ class Tuning:
     def describe(self) -> str:
         """One sentence: how long, how much was read, and what became of the loss."""
         return (
-            f"{self.model.name}: {len(self.losses)} steps and {self.tokens} tokens in {self.seconds:.0f} s; the loss of "
-            f"the replies went from {self.losses[0]:.2f} to {_recent(self.losses):.2f} nats a token."
+            f"{self.model.name}: {len(self.losses)} steps and {self.tokens} tokens in {self.seconds:.0f} s; the loss "
+            f"of the replies went from {self.losses[0]:.2f} to {_recent(self.losses):.2f} nats a token."
         )
 
 
@@ -222,8 +222,8 @@ class _Learner:
             loss.backward()
         except torch.OutOfMemoryError:
             raise OutOfMemory(
-                f"A batch of {self.plan.batch} examples does not fit into the device's memory; choose a smaller `batch` "
-                "or an `adapter`."
+                f"A batch of {self.plan.batch} examples does not fit into the device's memory; choose a smaller "
+                "`batch` or an `adapter`."
             ) from None
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
