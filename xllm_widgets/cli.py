@@ -245,7 +245,7 @@ def _sit(paper: Paper, chosen: list[Ability]) -> dict[str, Result]:
     with err.status("estimating the time …"):
         seconds = sitting.estimate_seconds(paper, chosen)
     if seconds > 10:
-        err.print(f"{len(chosen)} abilities, about {_duration(seconds)} here.")
+        err.print(f"{paper.lm.name}: about {_duration(seconds)} here; Ctrl-C keeps what is done.")
     with _progress() as progress:
         task = progress.add_task("", total=None)
 

@@ -12,9 +12,11 @@ from xllm_widgets import cli
 from xllm_widgets.errors import XllmError
 from xllm_widgets.exam import card, sitting
 from xllm_widgets.exam.headlines import HEADLINES, headlines
+from xllm_widgets.exam.paper import Ability, Paper
 from xllm_widgets.exam.scoring import Result
 from xllm_widgets.models import bundled_models, catalogue
 from xllm_widgets.models.catalogue import bundled_folder
+from xllm_widgets.studies.progress import current
 
 RESULTS = {
     "verdicts": Result(0.912, 0.88, 0.93, 500),
@@ -154,3 +156,19 @@ def test_the_base_of_a_chat_model_is_part_of_its_education(folder: Path) -> None
     folder.rename(folder.parent / f"pebble-{base['size']}")
     assert [corpus.length for corpus in sitting.education(chat)] == [base["documents_seen"], 7]
     assert sitting.education(None) == ()
+
+
+def test_a_stop_keeps_the_abilities_that_were_finished(answer_book) -> None:
+    def interrupt(paper: Paper) -> dict[str, Result]:
+        raise KeyboardInterrupt
+
+    def swallow(paper: Paper) -> dict[str, Result]:  # as a study does, which keeps its finished parts
+        current().stopped = True
+        return {"": RESULTS["verdicts"]}
+
+    done = Ability("done", "", lambda paper: {"": RESULTS["verdicts"]})
+    for way in (interrupt, swallow):
+        paper, stopped = Paper(answer_book(str)), Ability("stopped", "", way)
+        assert set(sitting.sit(paper, [done, stopped, done])) == {"done"}
+        with pytest.raises(KeyboardInterrupt):
+            sitting.sit(paper, [stopped])

@@ -17,6 +17,7 @@ from xllm_widgets.microworld.corpus import Corpus
 from xllm_widgets.models import bundled_models, load
 from xllm_widgets.models.catalogue import bundled_folder
 from xllm_widgets.paths import models_dir
+from xllm_widgets.studies.progress import watch
 
 ITEMS = 500
 TRIAL = 8  # items for each ability in the trial by which the time is estimated
@@ -79,18 +80,30 @@ def estimate_seconds(paper: Paper, abilities: Sequence[Ability]) -> float:
     return an_item * paper.n * sum(ability.weight for ability in abilities if ability.fits(paper))
 
 
+def measure(paper: Paper, ability: Ability) -> dict[str, Result]:
+    """One ability: "ability" or "ability/group" → result. Ctrl-C goes through: half an ability is no result."""
+    with watch() as watcher:
+        results = ability.measure(paper)
+    if watcher.stopped:
+        raise KeyboardInterrupt
+    return {f"{ability.name}/{group}" if group else ability.name: result for group, result in results.items()}
+
+
 def sit(
     paper: Paper, abilities: Sequence[Ability], on_progress: Callable[[Ability, int, int], None] | None = None
 ) -> dict[str, Result]:
-    """Measure each ability that fits the model: "ability" or "ability/group" → result, in the order of the course.
+    """Measure each ability that fits the model, in the order of the course.
 
-    `on_progress(ability, done, total)` is told before each. Ctrl-C goes through.
+    `on_progress(ability, done, total)` is told before each. Ctrl-C ends early and keeps what was finished.
     """
     fitting = [ability for ability in abilities if ability.fits(paper)]
     results: dict[str, Result] = {}
-    for done, ability in enumerate(fitting):
-        if on_progress:
-            on_progress(ability, done, len(fitting))
-        for group, result in ability.measure(paper).items():
-            results[f"{ability.name}/{group}" if group else ability.name] = result
+    try:
+        for done, ability in enumerate(fitting):
+            if on_progress:
+                on_progress(ability, done, len(fitting))
+            results |= measure(paper, ability)
+    except KeyboardInterrupt:
+        if not results:
+            raise
     return results
