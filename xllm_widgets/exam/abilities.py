@@ -18,7 +18,7 @@ from xllm_widgets.microworld.world import World
 Source = Callable[[World, random.Random, int], list[Question]]
 CORPUS, CHAT = frozenset({"corpus"}), frozenset({"chat"})
 DIRECT = arithmetic.Style("direct")
-LENGTHS = (3, 5, 6)  # digits of the numbers to be added; of more than five no document tells
+LENGTHS = (5, 6)  # digits of the numbers to be added: the longest taught, and one more
 
 
 def ask(paper: Paper, name: str, sources: Sequence[Source], writing: Writing) -> Results:
@@ -46,7 +46,7 @@ def freely(source: Source) -> Source:
 
 
 def _problems(style: arithmetic.Style = arithmetic.PLAIN) -> list[Source]:
-    return [partial(arithmetic.questions, steps=steps, style=style) for steps in range(1, arithmetic.MOST_STEPS + 1)]
+    return [partial(arithmetic.questions, steps=steps, style=style, shots=1) for steps in range(1, arithmetic.MOST_STEPS + 1)]
 
 
 def _additions(layout: str) -> list[Source]:

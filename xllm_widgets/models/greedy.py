@@ -43,21 +43,24 @@ def greedy(lm: "LanguageModel", prompts: Sequence[str], max_new_tokens: int = 32
 
 
 def _write(lm: "LanguageModel", x: torch.Tensor, max_new_tokens: int, until: str) -> list[list[int]]:
-    """Greedy ids behind each row of x (rows, tokens); rows that have ended write on unheard until all have."""
-    length, rows = x.shape[1], x.shape[0]
-    steps = min(max_new_tokens, lm.context_length - length)
-    new: list[list[int]] = [[] for _ in range(rows)]
-    cache, open_rows, ends = DynamicCache(), set(range(rows)), _Ends(lm, until)
+    """Greedy ids behind each row of x (rows, tokens); once half of the rows have ended, the others go on alone."""
+    length, steps = x.shape[1], min(max_new_tokens, lm.context_length - x.shape[1])
+    new: list[list[int]] = [[] for _ in x]
+    cache, ends, rows = DynamicCache(), _Ends(lm, until), list(range(len(x)))  # rows: which of x are in the batch
+    is_open = dict.fromkeys(rows, True)
     for step in range(steps):
-        logits = last_logits(lm, x, 1, prompt_lengths=[length] * rows, cache=cache)[:, -1]
+        logits = last_logits(lm, x, 1, prompt_lengths=[length] * len(rows), cache=cache)[:, -1]
         chosen = logits.argmax(-1).tolist()
-        for row in sorted(open_rows):
-            if not ends.mark(chosen[row]):
-                new[row].append(chosen[row])
-            if ends(chosen[row]):
-                open_rows.discard(row)
-        if not open_rows or step == steps - 1:
+        for row, token in zip(rows, chosen, strict=True):
+            if is_open[row] and not ends.mark(token):
+                new[row].append(token)
+            is_open[row] = is_open[row] and not ends(token)
+        kept = [place for place, row in enumerate(rows) if is_open[row]]
+        if not kept or step == steps - 1:
             break
+        if 2 * len(kept) <= len(rows):
+            cache.batch_select_indices(torch.tensor(kept, device=lm.device))
+            rows, chosen = [rows[place] for place in kept], [chosen[place] for place in kept]
         x = torch.tensor(chosen)[:, None]
     return new
 
