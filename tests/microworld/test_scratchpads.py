@@ -93,7 +93,20 @@ def test_knobs_change_what_they_name_and_nothing_else(seed):
     assert kept.findall(wrong.text) == kept.findall(base.text)
     if "Scratch" in base.text:
         assert wrong.text != base.text
-        assert all("Sum" not in wrong.text[a:b] and "|" not in wrong.text[a:b] for a, b in wrong.learnable)
+        assert all("|" not in wrong.text[a:b] for a, b in wrong.learnable)
+
+
+@pytest.mark.parametrize("corrupted", [0.0, 1.0])
+def test_where_pads_and_sums_end_is_learnable(corrupted):
+    for seed in range(50):
+        told = document(seed, corrupted=corrupted)
+        marked = {place for a, b in told.learnable for place in range(a, b)}
+        ends = {
+            found.end()
+            for found in re.finditer(r"^Add: .* = \d+(?=\n)|\|\d+(?=\nSum)|^Sum: \d+(?=\n)", told.text, re.M)
+        }
+        assert ends <= marked
+        assert len(ends) >= told.text.count("Sum")
 
 
 @pytest.mark.parametrize("layout", scratchpads.LAYOUTS)

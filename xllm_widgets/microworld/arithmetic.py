@@ -175,14 +175,22 @@ def draw_style(rng: random.Random, worked: float, after: float, abstract: float)
     )
 
 
+def end_lines(marked: str) -> str:
+    """Where a learnable span ends a line, that it ends is to be learnt too; else numbers grow a digit too many."""
+    return marked.replace("»\n", "\n»")
+
+
 def mark(style: Style, right: Problem, told: Problem, slip_at: int) -> str:
-    """What stands behind "Answer:", with what can be learnt marked: of a wrong working, the steps before the slip."""
+    """What stands behind "Answer:", with what can be learnt marked: of a wrong working, the steps before the slip.
+
+    The space in front is always marked: before a number it is a token of its own, and the one that decides to work.
+    """
     if told.working == right.working:
-        return f"«{right.told(style.order)}»"
+        return f"« {right.told(style.order)}»"
     if style.order == "after":
-        return f"«The answer is» {told.after.removeprefix('The answer is ')}"
-    steps = [f"«{step}.»" if number < slip_at else f"{step}." for number, step in enumerate(told.working)]
-    return f"{' '.join(steps)} «{told.direct}»"
+        return f"« The answer is» {told.after.removeprefix('The answer is ')}"
+    steps = [f"« {step}.»" if number < slip_at else f"« »{step}." for number, step in enumerate(told.working)]
+    return f"{''.join(steps)}« {told.direct}»"
 
 
 def write_item(rng: random.Random, style: Style, careless: bool) -> str:
@@ -194,7 +202,7 @@ def write_item(rng: random.Random, style: Style, careless: bool) -> str:
     slips, slip_at, slip = rng.random() < 0.5, rng.randrange(steps), rng.choice((1, 2, 3, 10))
     right = tell(tale, style)
     wrong = tell(tale, style, slip_at, slip) if careless and slips else right
-    return f"Question: {wrong.question}\nAnswer: {mark(style, right, wrong, slip_at)}"
+    return f"Question: {wrong.question}\nAnswer:{mark(style, right, wrong, slip_at)}"
 
 
 def write_problems(
@@ -215,7 +223,7 @@ def write_problems(
     style = draw_style(rng, worked, after, abstract)
     careless = rng.random() < faulty and style.order != "direct" and style.notation != "letters"
     items = [write_item(rng, style, careless) for _ in range(rng.randint(1, 4))]
-    return from_marked("problems", "\n\n".join(items), [])
+    return from_marked("problems", end_lines("\n\n".join(items)), [])
 
 
 def render_prompt(demonstrations: Sequence[Problem], asked: Problem, style: Style = PLAIN) -> str:
@@ -262,4 +270,4 @@ def write_sum(rng: random.Random, below: int = 100) -> str:
 def write_sums(world: World, rng: random.Random) -> Document:
     """Twelve sums and differences: of numbers below a hundred, or all below thirty, as word problems need them."""
     below = rng.choice((30, 100))
-    return from_marked("sums", "\n".join(write_sum(rng, below) for _ in range(12)), [])
+    return from_marked("sums", end_lines("\n".join(write_sum(rng, below) for _ in range(12))), [])

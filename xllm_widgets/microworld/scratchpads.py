@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from xllm_widgets.microworld.arithmetic import end_lines
 from xllm_widgets.microworld.document import Document, from_marked
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
@@ -111,7 +112,7 @@ def write_item(rng: random.Random, scratch: bool, corrupted: float) -> str:
     if not scratch:
         return f"Add: {a} + {b} = «{a + b}»"
     told = render(wrong) if is_corrupted else f"«{render(pad)}»"
-    return f"Add: {a} + {b}\nScratch:\n{told}\nSum: «{a + b}»"
+    return f"Add: {a} + {b}\nScratch:\n{told}«\nSum: {a + b}»"
 
 
 def write(world: World, rng: random.Random, *, scratch: float = 0.7, corrupted: float = 0.0) -> Document:
@@ -123,7 +124,7 @@ def write(world: World, rng: random.Random, *, scratch: float = 0.7, corrupted: 
     is_scratch = rng.random() < scratch
     worked, direct = rng.randint(1, 2), rng.randint(3, 8)
     items = [write_item(rng, is_scratch, corrupted) for _ in range(worked if is_scratch else direct)]
-    return from_marked("scratchpads", ("\n\n" if is_scratch else "\n").join(items), [])
+    return from_marked("scratchpads", end_lines(("\n\n" if is_scratch else "\n").join(items)), [])
 
 
 def prompt(a: int, b: int, layout: str) -> str:
