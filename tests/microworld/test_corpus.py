@@ -20,7 +20,7 @@ def documents():
     return list(Corpus().read(0, LEAK_SAMPLE))
 
 
-@pytest.mark.parametrize(("recipe", "digest"), [("base", "e98c402c55e81c21"), ("chat", "f13ce18523d63e6e")])
+@pytest.mark.parametrize(("recipe", "digest"), [("base", "77a0c01f6f0625da"), ("chat", "c87b3ea79b7b6eeb")])
 def test_the_first_documents_are_the_same_on_every_machine(recipe, digest):
     """The bundled models were taught these; whoever changes a document has to train every model anew."""
     text = "\x00".join(document.text for document in Corpus(RECIPES[recipe]).read(0, 50))

@@ -1,4 +1,4 @@
-"""What is held out never occurs: no reversed sentence, no implied membership, no reserved item, in any kind of document."""
+"""What is held out never occurs in any document: no reversed sentence, no implied membership, no reserved item."""
 
 import importlib
 import pkgutil

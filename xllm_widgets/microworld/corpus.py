@@ -36,17 +36,17 @@ from xllm_widgets.microworld.world import World
 from xllm_widgets.paths import models_dir
 
 KINDS: dict[str, Kind] = {
-    "sheets": Kind(reviews.write_sheet, 0.25, 153),
+    "sheets": Kind(reviews.write_sheet, 0.23, 153),
     "problems": Kind(arithmetic.write_problems, 0.09, 145),
     "sums": Kind(arithmetic.write_sums, 0.025, 126),
     "scratchpads": Kind(scratchpads.write, 0.05, 120),
     "geography": Kind(geography.write, 0.09, 91),
     "chronology": Kind(chronology.write, 0.045, 101),
     "biographies": Kind(biographies.write, 0.1, 88),
-    "verdicts": Kind(statements.write_verdicts, 0.07, 79),
+    "verdicts": Kind(statements.write_verdicts, 0.105, 79),
     "speeches": Kind(statements.write_speech, 0.045, 47),
     "reversals": Kind(reversals.write, 0.03, 62),
-    "companions": Kind(companions.write, 0.03, 79),
+    "companions": Kind(companions.write, 0.015, 79),
     "reports": Kind(reports.write, 0.025, 78),
     "taxonomy": Kind(taxonomy.write, 0.03, 61),
     "inferences": Kind(inferences.write, 0.02, 91),
