@@ -16,8 +16,8 @@ def test_it_writes_what_generate_writes(any_lm: LanguageModel) -> None:
 
 
 def test_every_ending_character_ends_a_text_and_the_others_go_on_alone(any_lm: LanguageModel) -> None:
-    prompts = [f"The film {letter}" for letter in "abcdefgh"]
-    assert len({len(any_lm.prompt_ids(prompt)) for prompt in prompts}) == 1, "they run in one batch"
+    prompts = [f"The film {'was ' * (number % 3)}{letter}" for number, letter in enumerate("abcdefgh")]
+    assert len({len(any_lm.prompt_ids(prompt)) for prompt in prompts}) == 3, "near lengths run in one batch"
     free = greedy(any_lm, prompts, 9, until="")
     until = "".join({text[len(text) // 3] for text in free[:5] if text})
     slow = any_lm.generate(prompts, max_new_tokens=9, temperature=0, stop=list(until))
@@ -38,3 +38,11 @@ def test_no_room_and_no_prompt_are_said_in_words(lm: LanguageModel) -> None:
     for prompt in ("", "The film was " * 40):
         with pytest.raises(PromptError):
             greedy(lm, [prompt])
+
+
+def test_the_end_of_the_context_ends_a_text(lm: LanguageModel) -> None:
+    prompts = ["The film was " * 18, "The film was " * 18 + "dull"]
+    rooms = [lm.context_length - len(lm.prompt_ids(prompt)) for prompt in prompts]
+    slow = lm.generate(prompts, max_new_tokens=500, temperature=0)
+    assert min(rooms) > 0
+    assert greedy(lm, prompts, 500, until="") == [row[0].text for row in slow]

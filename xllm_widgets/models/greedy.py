@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from .language_model import LanguageModel
 
 
+SPREAD = 16  # tokens by which prompts of one batch may differ in length
+
+
 def greedy(lm: "LanguageModel", prompts: Sequence[str], max_new_tokens: int = 32, until: str = "\n") -> list[str]:
     """What `lm.generate(prompts, temperature=0, stop=list(until))` writes, many times faster on small models.
 
-    Prompts of equal length in tokens run together: no padding, hence no mask, hence the same logits. `until`: each of
-    its characters ends a text. Raises PromptError for an empty prompt or one that leaves no room in the context.
+    Prompts of near lengths run together: up to the shortest one's length as one pass, then token by token, where longer
+    ones are fed what is left of them. No padding, hence no mask, hence the same logits. `until`: each of its characters
+    ends a text. Raises PromptError for an empty prompt or one that leaves no room in the context.
     """
     if not lm.shares_prefixes:
         stops = list(until) or None
@@ -27,42 +31,59 @@ def greedy(lm: "LanguageModel", prompts: Sequence[str], max_new_tokens: int = 32
     for row in ids:
         lm.check_room(len(row) + 1)
     texts = [""] * len(ids)
-    same_length: dict[int, list[int]] = {}
-    for i, row in enumerate(ids):
-        same_length.setdefault(len(row), []).append(i)
 
     def run(batch: Sequence[int]) -> None:
-        written = _write(lm, torch.tensor([ids[i] for i in batch]), max_new_tokens, until)
+        written = _write(lm, [ids[i] for i in batch], max_new_tokens, until)
         for i, new in zip(batch, written, strict=True):
             texts[i] = _cut(_text(lm, ids[i], new), until)
 
     with lm.lock, torch.inference_mode():
-        for group in same_length.values():
+        for group in _near([len(row) for row in ids]):
             in_batches(group, max(1, token_budget(lm.device) // 16), run)
     return texts
 
 
-def _write(lm: "LanguageModel", x: torch.Tensor, max_new_tokens: int, until: str) -> list[list[int]]:
-    """Greedy ids behind each row of x (rows, tokens); once half of the rows have ended, the others go on alone."""
-    length, steps = x.shape[1], min(max_new_tokens, lm.context_length - x.shape[1])
-    new: list[list[int]] = [[] for _ in x]
-    cache, ends, rows = DynamicCache(), _Ends(lm, until), list(range(len(x)))  # rows: which of x are in the batch
+def _near(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices by length, cut where lengths differ by more than SPREAD."""
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if groups and lengths[i] - lengths[groups[-1][0]] <= SPREAD:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _write(lm: "LanguageModel", prompts: list[list[int]], max_new_tokens: int, until: str) -> list[list[int]]:
+    """Greedy ids behind each prompt; once half of the texts have ended, the others go on alone."""
+    length = min(map(len, prompts))
+    x = torch.tensor([prompt[:length] for prompt in prompts])
+    new: list[list[int]] = [[] for _ in prompts]
+    cache, ends, rows = DynamicCache(), _Ends(lm, until), list(range(len(prompts)))  # rows: those in the batch
     is_open = dict.fromkeys(rows, True)
-    for step in range(steps):
-        logits = last_logits(lm, x, 1, prompt_lengths=[length] * len(rows), cache=cache)[:, -1]
-        chosen = logits.argmax(-1).tolist()
-        for row, token in zip(rows, chosen, strict=True):
-            if is_open[row] and not ends.mark(token):
-                new[row].append(token)
-            is_open[row] = is_open[row] and not ends(token)
+    while True:
+        logits = last_logits(lm, x, 1, prompt_lengths=[len(prompts[row]) for row in rows], cache=cache)[:, -1]
+        tokens = logits.argmax(-1).tolist()
+        for place, row in enumerate(rows):
+            if length < len(prompts[row]):
+                tokens[place] = prompts[row][length]
+            elif is_open[row]:
+                is_open[row] = not _extend(new[row], tokens[place], ends, max_new_tokens)
+        length += 1
         kept = [place for place, row in enumerate(rows) if is_open[row]]
-        if not kept or step == steps - 1:
-            break
+        if not kept or length == lm.context_length:
+            return new
         if 2 * len(kept) <= len(rows):
             cache.batch_select_indices(torch.tensor(kept, device=lm.device))
-            rows, chosen = [rows[place] for place in kept], [chosen[place] for place in kept]
-        x = torch.tensor(chosen)[:, None]
-    return new
+            rows, tokens = [rows[place] for place in kept], [tokens[place] for place in kept]
+        x = torch.tensor(tokens)[:, None]
+
+
+def _extend(new: list[int], token: int, ends: "_Ends", most: int) -> bool:
+    """Add a token to a text, and say whether the text has ended."""
+    if not ends.mark(token):
+        new.append(token)
+    return ends(token) or len(new) == most
 
 
 class _Ends:
