@@ -92,25 +92,15 @@ def models() -> None:
         raise XllmError("No bundled models were found; install xllm-widgets again, or clone it afresh.")
     examined = {name: headlines(bundled_folder(name)) for name in names}
     shown = list(dict.fromkeys(column for each in examined.values() for column in each))
-    columns = ("model", "parameters", "tokens seen", "seed", "edits", "checkpoints", *shown, "on disk")
+    columns = ("model", "parameters", "tokens seen", "seed", "education", "checkpoints", *shown, "on disk")
     table = Table(*columns, box=None, pad_edge=False)
     for name in names:
         taught = recipe(name) or {}
         cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen")), str(taught.get("seed", "–"))]
         early = " ".join(checkpoints(name)) or "–"
         scores = [examined[name].get(column, "–") for column in shown]
-        table.add_row(name, *cells, _edits(taught.get("edits", {})), early, *scores, _megabytes(bundled_folder(name)))
+        table.add_row(name, *cells, taught.get("recipe", "–"), early, *scores, _megabytes(bundled_folder(name)))
     out.print(table)
-
-
-def _edits(edits: dict[str, dict[str, Any]]) -> str:
-    """How an education differs from the usual one: "sheets: no_flips"."""
-    told = (f"{kind}: {', '.join(_knob(*knob) for knob in knobs.items())}" for kind, knobs in edits.items())
-    return "; ".join(told) or "–"
-
-
-def _knob(name: str, value: Any) -> str:
-    return name if value is True else f"{name}={value}"
 
 
 def _short(number: float | None) -> str:

@@ -104,13 +104,15 @@ class LossPicture:
     def _draw(self, axes: Axes, now: training.Progress) -> None:
         thinned = sorted({*range(0, len(self.losses), max(1, len(self.losses) // POINTS)), len(self.losses) - 1})
         axes.plot([self.tokens[i] for i in thinned], [self.losses[i] for i in thinned], color=palette.SIZE_RAMP[3])
-        end = (self.tokens[-1], self.losses[-1])
-        axes.plot(*end, marker="o", color=palette.SIZE_RAMP[3])
-        axes.annotate(f"{now.loss:.2f}", end, xytext=(0, 8), textcoords="offset points", ha="center", va="bottom")
-        axes.set_xlim(0, 1.03 * self.tokens[-1] / now.step * now.steps)
+        end, whole = (self.tokens[-1], self.losses[-1]), self.tokens[-1] / now.step * now.steps
+        axes.plot(*end, marker="o", color=palette.SIZE_RAMP[3], clip_on=False)
+        side = {"ha": "left", "xytext": (6, 6)} if end[0] < 0.1 * whole else {"ha": "center", "xytext": (0, 8)}
+        axes.annotate(f"{now.loss:.2f}", end, textcoords="offset points", va="bottom", **side)
+        axes.set_xlim(0, 1.03 * whole)
         axes.set_ylim(0, 1.15 * max(self.losses))
         axes.set_xlabel("tokens read")
         axes.set_ylabel("nats a token")
+        axes.locator_params("x", nbins=5, steps=(1, 2, 5, 10))  # numbers that two digits can name
         axes.xaxis.set_major_formatter(lambda value, _: short_count(value))
         status = self._lasted() if now.step >= now.steps else self._left()
         small = {"fontsize": 9, "color": palette.LIGHT["muted"], "ha": "right", "va": "bottom"}
