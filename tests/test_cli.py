@@ -53,7 +53,7 @@ def test_models_lists_what_each_was_taught(models: Path) -> None:
     rows = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
     assert rows[0] == ["model", "parameters", "tokens seen", "seed", "education", "checkpoints", "on disk"]
     assert ["pebble-0.3m-noflip", "0.29M", "8M", "3", "noflip", "2M", "0.5 MB"] in rows
-    assert ["pebble-1m", "1.07M", "16M", "0", "–", "–", "0.5 MB"] in rows
+    assert ["pebble-1m", "1.07M", "16M", "0", "base", "–", "0.5 MB"] in rows
 
 
 def test_models_shows_a_dash_for_what_nobody_wrote_down(models: Path) -> None:

@@ -105,9 +105,7 @@ class Recipe:
     def of(card: dict[str, Any]) -> "Recipe":
         """The recipe that a model's `recipe.json` describes."""
         repeated = card.get("repeated")
-        return Recipe(
-            card["shares"], card["edits"], tuple(repeated) if repeated else None, card.get("begins_with", "")
-        )
+        return Recipe(card["shares"], card["edits"], tuple(repeated) if repeated else None, card.get("begins_with", ""))
 
     @property
     def fingerprint(self) -> str:
