@@ -18,10 +18,13 @@ class AnswerBook:
         self._activations = activations
 
     def logprobs(self, prompts, continuations, should_stop=None):
+        inside = [prompt.endswith(" (") for prompt in prompts]  # then only what stands in brackets is to be scored
+        prompts = [prompt.removesuffix(" (") for prompt in prompts]
         self.asked += prompts
         out = np.full((len(prompts), max(map(len, continuations))), np.nan)
         for row, (prompt, options) in enumerate(zip(prompts, continuations, strict=True)):
-            out[row, : len(options)] = [-0.1 if o.strip() == self.answer(prompt).strip() else -9.0 for o in options]
+            answer = self.answer(prompt).strip(" ()" if inside[row] else " ")
+            out[row, : len(options)] = [-0.1 if option.strip() == answer else -9.0 for option in options]
         return out
 
     def generate(self, prompts, max_new_tokens=64, temperature=1.0, stop=None):

@@ -19,6 +19,7 @@ from xllm_widgets.exam.scoring import (
     tally,
 )
 from xllm_widgets.microworld.question import Question
+from xllm_widgets.models import bundled_models, load
 
 OSLO = Question("Where?", " Oslo")
 CHOICE = Question("Where?", " Oslo", (" Rome", " Oslo", " Paris"))
@@ -38,6 +39,15 @@ def test_of_options_the_likeliest_counts_and_answers_keep_their_order(answer_boo
     questions = [CHOICE, Question("Who?", " Ann"), CHOICE]
     assert answers(lm, questions) == ["Paris", "Ann", "Paris"]
     assert score(lm, questions) == [False, True, False]
+
+
+def test_options_in_brackets_are_told_apart_by_what_is_in_them() -> None:
+    lm = load(bundled_models()[0])
+    questions = [
+        Question(f"{'The film was bright. ' * n}Do you agree?", " (B)", (" (A)", " (B)", " (C)")) for n in range(8)
+    ]
+    inside = lm.logprobs([f"{q.prompt} (" for q in questions], ["A", "B", "C"])
+    assert answers(lm, questions) == [f"({'ABC'[best]})" for best in inside.argmax(axis=1)]
 
 
 def test_worked_text_is_right_when_what_it_comes_to_is(answer_book) -> None:

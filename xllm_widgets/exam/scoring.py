@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PHRASE_END = re.compile(r"\n|\.(?!\d)")
 _SAYS = re.compile(r"answer is (-?\w[^.\n]*)")
+_BRACKETS = re.compile(r" \((\w+)\)")
 _SUM = re.compile(r"^Sum:(.*)$", re.MULTILINE)
 
 
@@ -109,9 +110,16 @@ def share(hits: Sequence[bool]) -> Result:
 def _choose(lm: LanguageModel, questions: Sequence[Question]) -> list[str]:
     if not questions:
         return []
-    scores = lm.logprobs([q.prompt for q in questions], [list(q.options) for q in questions])
-    best = np.nanargmax(scores, axis=1)
-    return [q.options[i].strip() for q, i in zip(questions, best, strict=True)]
+    asked = [_bare(question) for question in questions]
+    scores = lm.logprobs([prompt for prompt, _ in asked], [options for _, options in asked])
+    return [q.options[i].strip() for q, i in zip(questions, np.nanargmax(scores, axis=1), strict=True)]
+
+
+def _bare(question: Question) -> tuple[str, list[str]]:
+    """Prompt and options; the brackets of " (A)" and " (B)" go, so that what is left are single tokens in one batch."""
+    inside = [_BRACKETS.fullmatch(option) for option in question.options]
+    bare = [found[1] for found in inside if found]
+    return (f"{question.prompt} (", bare) if len(bare) == len(inside) else (question.prompt, list(question.options))
 
 
 def _write(lm: LanguageModel, questions: Sequence[Question], writing: Writing) -> list[str]:
