@@ -31,6 +31,7 @@ class LossPicture:
 
     def __init__(self, title: str = "Loss of the learnable tokens") -> None:
         self.title = title
+        self.now: training.Progress | None = None
         self._begin()
 
     def __call__(self, now: training.Progress) -> None:
@@ -79,7 +80,7 @@ class LossPicture:
         return data, {"image/png": {"alt": words}}
 
     def _begin(self) -> None:
-        self.now: training.Progress | None = None
+        self.now = None
         self.steps: list[int] = []
         self.tokens: list[int] = []
         self.losses: list[float] = []

@@ -68,7 +68,8 @@ def is_faithful(knowledge: str, reply: str) -> bool:
 
 
 def values(world: World, topic: str) -> tuple[str, ...]:
-    return {"job": JOBS, "hobby": THINGS, "house": COLOURS}.get(topic) or tuple(city.name for city in world.cities)
+    words = {"job": JOBS, "hobby": THINGS, "house": COLOURS}.get(topic) or [city.name for city in world.cities]
+    return tuple(words)
 
 
 def reserved(world: World, topic: str) -> list[Claim]:

@@ -10,7 +10,7 @@ Attestation bias is to go that way (§16, McKenna et al. 2023). Held-out people,
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xllm_widgets.microworld.biographies import choose_citizen
@@ -111,7 +111,7 @@ def choose_topic(world: World, rng: random.Random, split: str) -> Topic:
     return TOPICS[rng.choices(tuple(TOPICS), WEIGHTS)[0]](world, rng, split)
 
 
-def say_premise(rng: random.Random, topic: Topic, wordings: dict[str, tuple[str, ...]], value: str) -> str:
+def say_premise(rng: random.Random, topic: Topic, wordings: Mapping[str, Sequence[str]], value: str) -> str:
     return topic.say(rng.choices(wordings[topic.relation], COMMON_FIRST)[0], value)
 
 
@@ -180,6 +180,7 @@ def random_premise_questions(world: World, rng: random.Random, n: int) -> list[Q
 def withheld(world: World) -> Iterator[str]:
     """No pair speaks of a held-out person, city or work: neither of what is known of them nor of anything else."""
     made = (event.phrase for event in world.events if event.maker and event.held_out)
-    names = (thing.name for thing in (*world.citizens, *world.cities) if thing.held_out)
-    for name in (*names, *map(capitalise, made)):
+    people = (citizen.name for citizen in world.citizens if citizen.held_out)
+    places = (city.name for city in world.cities if city.held_out)
+    for name in (*people, *places, *map(capitalise, made)):
         yield from (f"Premise: {name}", f"Hypothesis: {name}")

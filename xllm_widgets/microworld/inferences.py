@@ -153,7 +153,9 @@ def made_up_terms(rng: random.Random, rule: str, split: str) -> Terms:
         nouns, acts = rng.sample(NOUNS, 6), rng.sample(ACTS, 6)
         x, y = rng.sample(role("ghost" if split == "test" else "free"), 2)
         if is_reserved(rule, *bound(rule, nouns, acts)) == (split == "test"):
-            return Terms(x, y, *map(tuple, (acts[:3], nouns[:3], acts[3:], nouns[3:])), nouns[0], nouns[3])
+            verbs, other_verbs = (acts[0], acts[1], acts[2]), (acts[3], acts[4], acts[5])
+            classes, other_classes = (nouns[0], nouns[1], nouns[2]), (nouns[3], nouns[4], nouns[5])
+            return Terms(x, y, verbs, classes, other_verbs, other_classes, nouns[0], nouns[3])
 
 
 def bound(rule: str, nouns: list[str], acts: list[str]) -> tuple[str, str]:

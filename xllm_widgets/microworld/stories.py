@@ -144,7 +144,7 @@ def questions(world: World, rng: random.Random, n: int, layout: str = "explain")
     Ability "stories", group the layout. The direct answers come with options: everybody in the story. The prompt ends
     after "Explanation and answer:" or its like, so the model knows what is wanted.
     """
-    asked = []
+    asked: list[Question] = []
     while len(asked) < n:
         bonds = draw_bonds(rng)
         kept = [bond for bond in bonds if bond.reserved and len(bonds) == 4]
