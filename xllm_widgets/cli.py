@@ -242,7 +242,10 @@ def _sit(paper: Paper, chosen: list[Ability]) -> dict[str, Result]:
         def report(ability: Ability, done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, description=ability.name)
 
-        return sitting.sit(paper, chosen, report)
+        def skip(ability: Ability, problem: XllmError) -> None:
+            progress.console.print(f"{ability.name} is left out: {problem}", markup=False, soft_wrap=True)
+
+        return sitting.sit(paper, chosen, report, skip)
 
 
 def _print_results(model: str, results: dict[str, Result]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xllm_widgets import cli
-from xllm_widgets.errors import XllmError
+from xllm_widgets.errors import LabelError, XllmError
 from xllm_widgets.exam import card, sitting
 from xllm_widgets.exam.headlines import HEADLINES, headlines
 from xllm_widgets.exam.paper import Ability, Paper
@@ -172,3 +172,19 @@ def test_a_stop_keeps_the_abilities_that_were_finished(answer_book) -> None:
         assert set(sitting.sit(paper, [done, stopped, done])) == {"done"}
         with pytest.raises(KeyboardInterrupt):
             sitting.sit(paper, [stopped])
+
+
+def test_what_a_model_cannot_be_asked_is_left_out_and_told(answer_book) -> None:
+    def refuse(paper: Paper) -> dict[str, Result]:
+        raise LabelError("These labels look alike.")
+
+    abilities = [Ability("odd", "", refuse), Ability("done", "", lambda paper: {"": RESULTS["verdicts"]})]
+    told: list[str] = []
+
+    def skip(ability: Ability, problem: XllmError) -> None:
+        told.append(f"{ability.name}: {problem}")
+
+    assert set(sitting.sit(Paper(answer_book(str)), abilities, on_skip=skip)) == {"done"}
+    assert told == ["odd: These labels look alike."]
+    with pytest.raises(LabelError):
+        sitting.sit(Paper(answer_book(str)), abilities)

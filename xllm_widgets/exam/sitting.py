@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xllm_widgets.errors import XllmError
+from xllm_widgets.errors import LabelError, PromptError, XllmError
 from xllm_widgets.exam.abilities import EVERY
 from xllm_widgets.exam.paper import Ability, Paper
 from xllm_widgets.exam.scoring import Result
@@ -90,11 +90,16 @@ def measure(paper: Paper, ability: Ability) -> dict[str, Result]:
 
 
 def sit(
-    paper: Paper, abilities: Sequence[Ability], on_progress: Callable[[Ability, int, int], None] | None = None
+    paper: Paper,
+    abilities: Sequence[Ability],
+    on_progress: Callable[[Ability, int, int], None] | None = None,
+    on_skip: Callable[[Ability, XllmError], None] | None = None,
 ) -> dict[str, Result]:
     """Measure each ability that fits the model, in the order of the course.
 
-    `on_progress(ability, done, total)` is told before each. Ctrl-C ends early and keeps what was finished.
+    `on_progress(ability, done, total)` is told before each. Ctrl-C ends early and keeps what was finished. What this
+    model cannot be asked (its tokenizer cannot tell two labels apart, its context is too short) is left out and told
+    to `on_skip`; without one, the error is raised.
     """
     fitting = [ability for ability in abilities if ability.fits(paper)]
     results: dict[str, Result] = {}
@@ -102,7 +107,12 @@ def sit(
         for done, ability in enumerate(fitting):
             if on_progress:
                 on_progress(ability, done, len(fitting))
-            results |= measure(paper, ability)
+            try:
+                results |= measure(paper, ability)
+            except (LabelError, PromptError) as problem:
+                if on_skip is None:
+                    raise
+                on_skip(ability, problem)
     except KeyboardInterrupt:
         if not results:
             raise
