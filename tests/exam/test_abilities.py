@@ -101,6 +101,7 @@ def test_facts_are_held_against_their_counts(answer_book) -> None:
     assert results["accuracy by log count"].estimate > 0.8
     assert results["accuracy by log count"].n >= 8
     assert results["never told"].estimate == 0
+    assert knowledge.measure_facts(Counted(answer_book(answer), n=11))["accuracy by log count"].n >= 8
 
 
 def test_a_place_written_into_one_layer_is_found_there_and_nowhere_else() -> None:
@@ -127,3 +128,13 @@ def test_space_is_read_off_the_model_city_by_city(answer_book) -> None:
     assert results["latitude"].estimate > 0.7
     assert results["longitude"].n == len(WORLD.cities)
     assert results["longitude, shuffled"].estimate < 0.05
+
+
+def test_inferences_are_counted_by_how_much_is_given(answer_book) -> None:
+    ability = next(ability for ability in EVERY if ability.name == "inference")
+    book = book_of(ability, 54)
+    given = answer_book(lambda prompt: book[prompt] if prompt.count(".") == 3 else " zzz")
+    found = ability.measure(Paper(given, n=54))
+    assert found["2-2"].estimate == found["2-2: rdfs9"].estimate == 1
+    assert found["2-2"].n == found["0-2"].n == 18
+    assert found["0-2"].estimate < 0.7

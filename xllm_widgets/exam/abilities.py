@@ -19,19 +19,28 @@ CORPUS, CHAT = frozenset({"corpus"}), frozenset({"chat"})
 DIRECT = arithmetic.Style("direct")
 
 
-def ask(paper: Paper, name: str, sources: Sequence[Source], writing: Writing) -> Results:
+def ask(
+    paper: Paper, name: str, sources: Sequence[Source], writing: Writing, group: Callable[[str], str] = str
+) -> Results:
     """Put the questions of all sources to the model, and count its right answers by their group."""
     rng = paper.rng(name)
     questions = [question for source in sources for question in source(paper.world, rng, paper.n)]
-    return tally(zip((q.group for q in questions), score(paper.lm, questions, writing), strict=True))
+    return tally(zip((group(q.group) for q in questions), score(paper.lm, questions, writing), strict=True))
+
+
+def by_premises(group: str) -> str:
+    """ "rdfs9 2-2" → "2-2: rdfs9": how many premises are given and needed comes first, then the rule."""
+    rule, premises = group.split(" ")
+    return f"{premises}: {rule}"
 
 
 def asked(
     name: str, about: str, *sources: Source, writing: Writing = SHORT, needs: frozenset[str] = frozenset(),
-    weight: float = 1.0,
+    weight: float = 1.0, group: Callable[[str], str] = str,
 ) -> Ability:  # fmt: skip
     """An ability that is the share of questions answered rightly, in all and for each group of questions."""
-    return Ability(name, about, partial(ask, name=name, sources=sources, writing=writing), needs, weight)
+    measure = partial(ask, name=name, sources=sources, writing=writing, group=group)
+    return Ability(name, about, measure, needs, weight)
 
 
 def _problems(style: arithmetic.Style = arithmetic.PLAIN) -> list[Source]:
@@ -72,8 +81,10 @@ EVERY = (
     asked("addition-direct", "long additions at once", *_additions("direct"), weight=3),
     asked("taxonomy", "what is stated of classes and verbs", taxonomy.questions, weight=2),
     asked("membership", "classes of things, stated or only implied", taxonomy.membership_questions, weight=2),
-    asked("inference", "conclusions with the first premise given, known or unknown", inferences.questions, weight=4),
-    asked("inference-made-up", "the same of words that mean nothing", inferences.made_up_questions, weight=4),
+    asked("inference", "conclusions, both premises given (2-2), one known (1-2) or unknown (0-2)",
+          inferences.questions, group=by_premises, weight=4),
+    asked("inference-made-up", "the same of words that mean nothing", inferences.made_up_questions, group=by_premises,
+          weight=4),
     asked("entailment", "whether a premise entails, by attestation of the hypothesis", entailments.questions, weight=3),
     Ability("attestation", "yes to random premises, by whether the hypothesis is attested",
             phenomena.measure_attestation, weight=3),

@@ -52,7 +52,8 @@ def measure_facts(paper: Paper) -> Results:
         "head": [hit for number, each in hits.items() if 2**number >= HEAD for hit in each],
         "tail": [hit for number, each in hits.items() if 2**number < TAIL for hit in each],
     }
-    filled = {number: each for number, each in hits.items() if len(each) >= min(FEWEST, paper.n)}
+    fewest = min(FEWEST, max(map(len, hits.values())))
+    filled = {number: each for number, each in hits.items() if len(each) >= fewest}
     groups |= {_told(2**number, 2 ** (number + 1) - 1): each for number, each in filled.items()}
     ghosts = [replace(q, options=()) for q in ghost_questions(paper.world, paper.rng("ghosts"), paper.n)]
     groups["never told"] = score(paper.lm, ghosts)
