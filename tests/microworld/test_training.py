@@ -78,6 +78,46 @@ def test_a_finished_model_loads_in_plain_transformers(tmp_path):
     assert card["documents_seen"] == (ids == 0).sum()
 
 
+def test_a_chat_model_goes_on_from_its_base(tmp_path):
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    with pytest.raises(XllmError, match="train that one first"):
+        training.Run(training.make_plan("0.1m", "chat", 7), tmp_path / "pebble-0.1m-chat-seed7")
+    base = training.train("0.1m", tokens=TOKENS, seed=7, out=tmp_path)
+    run = training.Run(training.make_plan("0.1m", "chat", 7, TOKENS), tmp_path / "pebble-0.1m-chat-seed7")
+    begun = run.model.state_dict()
+    assert all((begun[name].bfloat16() == kept).all() for name, kept in load_file(base / "model.safetensors").items())
+    chat = training.train("0.1m", recipe="chat", tokens=TOKENS, seed=7, out=tmp_path)
+    assert json.loads((chat / "recipe.json").read_text())["begins_with"] == "base"
+    tokenizer = AutoTokenizer.from_pretrained(chat)
+    said = [{"role": "user", "content": "Where is Paris?"}, {"role": "assistant", "content": "France"}]
+    assert tokenizer.apply_chat_template(said, tokenize=False).endswith("Assistant: France<|endoftext|>")
+    assert AutoTokenizer.from_pretrained(base).chat_template is None
+
+
+def test_only_replies_teach_a_chat_model(tmp_path):
+    """Tokens that are not learnable have weight 0: with none learnable there is nothing to learn."""
+    training.train("0.1m", tokens=TOKENS, seed=7, out=tmp_path)
+    run = training.Run(training.make_plan("0.1m", "chat", 7, TOKENS), tmp_path / "pebble-0.1m-chat-seed7")
+    ids = np.arange(training.TOKENS_A_STEP) % 1000
+    reply = (ids % 256) == 200
+    one = run_gradient(run, ids, reply)
+    changed = np.where(np.roll(reply, -1) | reply | (ids % 256 < 200), ids, 5)  # another text behind the reply
+    assert np.allclose(one, run_gradient(run, changed, reply), atol=1e-7)
+    assert not np.allclose(one, run_gradient(run, ids, np.roll(reply, 1)), atol=1e-7)
+
+
+def run_gradient(run, ids, learnable):
+    """The gradient of the first step's loss at the first layer, without taking the step."""
+    kept = {}
+    weight = run.model.model.layers[0].mlp.down_proj.weight
+    run.optimizer.step = lambda: kept.setdefault("gradient", weight.grad.clone().numpy())
+    run.train_step(ids, learnable)
+    run.step -= 1
+    return kept["gradient"]
+
+
 def test_learning_happens(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "WARM_UP", 5)
     losses = []

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +192,12 @@ def learning_rate(plan: Plan, step: int) -> float:
     return plan.peak * min(1.0, (step + 1) / WARM_UP) * cosine
 
 
+def fingerprint_of(folder: Path) -> str:
+    """The recipe by which the finished model in a folder was educated; "" when there is none."""
+    card = folder / "recipe.json"
+    return json.loads(card.read_text("utf-8"))["fingerprint"] if card.is_file() else ""
+
+
 class Run:
     """A run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
 
@@ -217,8 +223,9 @@ class Run:
         """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
         from safetensors.torch import load_file
 
+        wanted = Recipe.named(Recipe.named(self.plan.recipe).begins_with).fingerprint
         for place in (base, models_dir() / base.name):
-            if (place / "model.safetensors").is_file():
+            if fingerprint_of(place) == wanted:
                 weights = load_file(place / "model.safetensors", device=self.device)
                 self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
                 return
@@ -326,7 +333,7 @@ class Run:
 
 def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
     """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
-    probe = Run(plan, Path(os.devnull), device)
+    probe = Run(replace(plan, recipe="base"), Path(os.devnull), device)  # needs no other model to go on from
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 1000, TOKENS_A_STEP)
     probe.train_step(ids, ids % 8 == 0)
