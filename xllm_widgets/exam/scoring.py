@@ -73,7 +73,7 @@ def answers(lm: LanguageModel, questions: Sequence[Question], writing: Writing =
 def score(lm: LanguageModel, questions: Sequence[Question], writing: Writing = SHORT) -> list[bool]:
     """Which of the questions the model answers rightly. A text that goes on beyond the answer's phrase is wrong."""
     given = answers(lm, questions, writing)
-    return [bool(said) and said in q.answer for said, q in zip(given, questions, strict=True)]
+    return [bool(said) and said == _expected(q, writing) for said, q in zip(given, questions, strict=True)]
 
 
 def _offers(question: Question) -> bool:
