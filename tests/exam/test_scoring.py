@@ -28,7 +28,7 @@ CHOICE = Question("Where?", " Oslo", (" Rome", " Oslo", " Paris"))
 @pytest.mark.parametrize(
     ("said", "right"),
     [(" Oslo", True), (" Oslo.", True), (" Oslo\nQuestion: Who?", True), (" Oslo. It rains.", True),
-     (" Oslo and Rome", False), (" Rome", False), ("", False), (" Oslo, 1", False)],
+     (" Oslo and Rome", False), (" Rome", False), (" Os", False), ("", False), (" Oslo, 1", False)],
 )  # fmt: skip
 def test_what_is_written_must_be_the_answer_and_end_there(answer_book, said: str, right: bool) -> None:
     assert score(answer_book(lambda _: said), [OSLO]) == [right]
@@ -55,6 +55,7 @@ def test_worked_text_is_right_when_what_it_comes_to_is(answer_book) -> None:
     other_way = " 5 + 7 = 12. The answer is 12.\n\nQuestion: next"
     assert score(answer_book(lambda _: other_way), [problem], WORKED) == [True]
     assert score(answer_book(lambda _: " 7 + 5 = 12. The answer is 13."), [problem], WORKED) == [False]
+    assert score(answer_book(lambda _: " 7 + 5 = 12. The answer is 1."), [problem], WORKED) == [False]
     assert score(answer_book(lambda _: " 12"), [problem], WORKED) == [False]
 
 
