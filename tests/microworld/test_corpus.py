@@ -147,8 +147,12 @@ def test_no_sheet_of_the_flipless_education_is_flipped():
                 assert any(word in reviews.ADJECTIVES[label] for word in re.findall(r"\w+", text))
 
 
-def test_fingerprints_tell_recipes_apart():
-    assert Recipe().fingerprint == Recipe.named("base").fingerprint != Recipe.named("noflip").fingerprint
+def test_a_cache_is_not_taken_for_another_corpus(monkeypatch):
+    names = {corpus.fingerprint for corpus in (Corpus(), Corpus(seed=1), Corpus(Recipe.named("noflip")))}
+    assert len(names) == 3
+    assert Corpus(length=400).fingerprint == Corpus().fingerprint
+    monkeypatch.setattr(reviews, "ADVERBS", ("hardly ",))  # a change of the code that writes
+    assert Corpus().fingerprint not in names
 
 
 @pytest.fixture

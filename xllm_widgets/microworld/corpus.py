@@ -107,12 +107,6 @@ class Recipe:
         repeated = card.get("repeated")
         return Recipe(card["shares"], card["edits"], tuple(repeated) if repeated else None, card.get("begins_with", ""))
 
-    @property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change whenever the recipe does."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
 
 def chat(**edits: dict[str, Any]) -> Recipe:
     return Recipe(dict(CHAT_SHARES), edits, begins_with="base")
@@ -163,6 +157,16 @@ class Corpus:
         except OSError:
             raise XllmError(f"Nobody knows what {model} has read: only bundled Pebbles bring their recipe.") from None
         return Corpus(Recipe.of(card), card["seed"], card["documents_seen"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with recipe and seed, and with the code and tables that write.
+
+        A model's `recipe.json` holds them, so that nobody is told of documents that it never read.
+        """
+        documents = (f"{document.text}{document.learnable}{document.facts}" for document in self.read(0, 60))
+        parts = [json.dumps(asdict(self.recipe), sort_keys=True), str(self.seed), *documents]
+        return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
 
     @cached_property
     def _cumulative(self) -> list[float]:

@@ -83,7 +83,7 @@ def told(corpus: "Corpus", start: int, stop: int) -> list[Told]:
 
 def load_or_build(corpus: "Corpus", length: int) -> Index:
     """The index from the cache on disk, building it there the first time."""
-    folder = cache_dir() / "index" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{length}"
+    folder = cache_dir() / "index" / f"{corpus.fingerprint}-{length}"
     try:
         return read(folder)
     except (OSError, ValueError):  # not there yet, or damaged: build it again

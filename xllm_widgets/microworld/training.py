@@ -95,7 +95,8 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        return Recipe.named(self.recipe).fingerprint
+        """Of the documents that the run reads (`Corpus.fingerprint`)."""
+        return Corpus(Recipe.named(self.recipe), self.seed).fingerprint
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Encoded:
 
 def prepare(corpus: Corpus, tokens: int) -> Encoded:
     """The first `tokens` tokens of the corpus, encoded, from a cache on disk."""
-    folder = cache_dir() / "corpora" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{tokens}"
+    folder = cache_dir() / "corpora" / f"{corpus.fingerprint}-{tokens}"
     if not folder.is_dir():
         part = folder.with_name(f"{folder.name}.{os.getpid()}")
         part.mkdir(parents=True)
@@ -193,7 +194,7 @@ def learning_rate(plan: Plan, step: int) -> float:
 
 
 def fingerprint_of(folder: Path) -> str:
-    """The recipe by which the finished model in a folder was educated; "" when there is none."""
+    """Of what the finished model in a folder has read; "" when there is no model."""
     card = folder / "recipe.json"
     return json.loads(card.read_text("utf-8"))["fingerprint"] if card.is_file() else ""
 
@@ -223,7 +224,7 @@ class Run:
         """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
         from safetensors.torch import load_file
 
-        wanted = Recipe.named(Recipe.named(self.plan.recipe).begins_with).fingerprint
+        wanted = replace(self.plan, recipe=Recipe.named(self.plan.recipe).begins_with).fingerprint
         for place in (base, models_dir() / base.name):
             if fingerprint_of(place) == wanted:
                 weights = load_file(place / "model.safetensors", device=self.device)
@@ -327,7 +328,7 @@ class Run:
             "documents_seen": self.documents,
             "loss_of_learnable_tokens": round(self.loss, 4),
             **asdict(recipe),
-            "fingerprint": recipe.fingerprint,
+            "fingerprint": self.plan.fingerprint,
         }
 
 
