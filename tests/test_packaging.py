@@ -139,7 +139,7 @@ def test_an_installed_wheel_needs_nothing_of_the_checkout(installed_wheel: Path,
     assert Path(data) == installed_wheel / "xllm_widgets" / "data"
     assert (Path(notebooks) / "00_start_here.ipynb").is_file()
     shipped = {path.parent.name for path in (ROOT / "data" / "models").glob("*/model.safetensors")}
-    assert {"pebble-0.1m", "pebble-3m"} <= set(models) == shipped
+    assert {"pebble-0.1m", "pebble-0.3m", "pebble-1m", "pebble-3m"} <= set(models) == shipped
 
 
 PROBE = """

@@ -97,8 +97,8 @@ def _draw_ladder_symbols(ax: Axes, table: pd.DataFrame, control: pd.DataFrame, c
         ax.plot(row["parameters"], row["accuracy"], "o", color=colours[row["parameters"]])
     means = shuffled.groupby("parameters")["accuracy"].mean()
     ax.plot(means.index, means.to_numpy(), **palette.CONTROL_LINE)
-    place = {"xytext": (0, -12), "textcoords": "offset points"}
-    ax.annotate("words shuffled", (means.index[0], means.iloc[0]), color=GREY, fontsize=9, **place)
+    place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "right"}
+    ax.annotate("words shuffled", (means.index[-1], means.iloc[-1]), color=GREY, fontsize=9, **place)
     ax.set_xscale("log")
     ax.set_xticks(list(colours), [figures.short_count(size) for size in colours])
     ax.minorticks_off()
@@ -139,8 +139,10 @@ def draw_contrasts(evidence: Evidence, axes: Sequence[Axes]) -> None:
     colours = by_size([size for size, _, _ in models])
     _draw_kinds(axes[0], models, colours)
     _draw_changes(axes[1], models, evidence.control, colours)
-    names = _names(models) or evidence.provenance.get("model", "")
-    parts = [names, evidence.knobs.get("method", ""), f"n = {evidence.table['item'].nunique()}"]
+    if len(models) > 1:
+        _name_sizes(axes[0], models, colours)
+    subject = f"{len(models)} models" if len(models) > 1 else models[0][1] or evidence.provenance.get("model", "")
+    parts = [subject, evidence.knobs.get("method", ""), f"n = {evidence.table['item'].nunique()}"]
     figures.caption(axes[0], ", ".join(filter(None, parts)))
     figures.caption(axes[1], "change under each contrast, 95 % intervals")
 
@@ -225,8 +227,13 @@ def _by_model(table: pd.DataFrame) -> list[tuple[int, str, pd.DataFrame]]:
     return [(int(size), str(name), group) for (size, name), group in groups]
 
 
-def _names(models) -> str:
-    return ", ".join(name for _, name, _ in models if name)
+def _name_sizes(ax: Axes, models, colours: dict[int, str]) -> None:
+    """The models in their colours, in the corner where the frame's points leave room."""
+    for line, (size, name, _) in enumerate(reversed(models)):
+        ax.annotate(
+            name, (1, 0), xycoords="axes fraction", xytext=(0, 6 + 11 * line), textcoords="offset points",
+            ha="right", color=colours[size], fontsize=8.5,
+        )  # fmt: skip
 
 
 def _offsets(n: int) -> np.ndarray:

@@ -24,6 +24,8 @@ function render({ model, el }) {
   el.append(root);
 
   let words = [];       // one node a piece, null for field names
+  let shown = [];       // the cards on the page, each with what it was made from and its words by piece
+  const grounds = new WeakMap(); // the colour of each word, as last painted
   let chosen = -1;      // the piece read out
   let editing = null;   // {place, input} while a text is being edited
   let asked = "";       // the last stage asked for, so that nothing is asked twice
@@ -41,6 +43,8 @@ function render({ model, el }) {
   function command(name, ...args) {
     sent += 1;
     root.classList.add("xw-de-stale");
+    state.textContent = "computing …";
+    words.forEach((node) => ground(node, NaN, 0)); // while the kernel computes, so that the answer has less to paint
     model.set("command", { n: (get("command").n || 0) + 1, name, arguments: args });
     model.save_changes();
     wait();
@@ -80,12 +84,13 @@ function render({ model, el }) {
     const focus = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const pieces = get("layout_pieces");
     words = pieces.map(() => null);
-    cards.replaceChildren(...get("demonstrations").map((card, i) => cardOf(card, i, pieces)));
-    query.replaceChildren(lineOf("query", -1, pieces, get("query")), make("div", { class: "xw-de-line" }, field("label"), make("span", { class: "xw-de-blank" }, "?")));
+    shown = [...get("demonstrations"), null].map((card, k, all) => keptOrNew(card, card ? k : -1, all.length - 1, pieces));
+    place(cards, shown.slice(0, -1).map((its) => its.node));
+    place(query, shown.at(-1).node);
     title.textContent = get("title");
     title.hidden = !title.textContent;
     const nodes = words.filter((node) => node?.dataset.place !== undefined);
-    nodes.forEach((node, k) => { node.tabIndex = k ? -1 : 0; });
+    nodes.forEach((node, k) => { if (node.tabIndex !== (k ? -1 : 0)) node.tabIndex = k ? -1 : 0; });
     paintBars();
     paintWords();
     if (focus) root.querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus();
@@ -98,6 +103,30 @@ function render({ model, el }) {
     queueMicrotask(() => { if (due) build(); });
   }
 
+  /** A card (the query when null) as it stands on the page if nothing in it has changed: a flip makes one card anew. */
+  function keptOrNew(card, i, count, pieces) {
+    const mine = pieces.map((piece, id) => [id, ...piece]).filter((piece) => piece[2] === i);
+    const made = JSON.stringify([card, i, count, get("fields"), mine]);
+    const kept = shown.find((its) => its.made === made) ?? { made, node: card ? cardOf(card, i, pieces) : queryOf(pieces), words: null };
+    kept.words ??= mine.map(([id]) => [id, words[id]]);
+    kept.words.forEach(([id, node]) => { words[id] = node; });
+    return kept;
+  }
+
+  /** Card `i` (-1: the query) no longer shows what it was made from: the next prompt makes it anew. */
+  const forget = (i) => { shown.at(i).made = ""; };
+
+  /** `nodes` as the children of `parent`; a child that stands where it should is not touched. */
+  function place(parent, nodes) {
+    nodes.forEach((node, k) => { if (parent.children[k] !== node) parent.insertBefore(node, parent.children[k] ?? null); });
+    while (parent.children.length > nodes.length) parent.lastChild.remove();
+  }
+
+  const queryOf = (pieces) => [
+    lineOf("query", -1, pieces, get("query")),
+    make("div", { class: "xw-de-line" }, field("label"), make("span", { class: "xw-de-blank" }, "?")),
+  ];
+
   const field = (name) => make("span", { class: "xw-de-field" }, `${get("fields")[name] ?? name}:`);
 
   function cardOf(card, i, pieces) {
@@ -107,7 +136,7 @@ function render({ model, el }) {
     if (turned) label.append(make("span", { class: "xw-de-turned" }, "⇄ flipped"));
     label.dataset.key = `label ${i}`;
     pieces.forEach((piece, id) => { if (piece[0] === "label" && piece[1] === i) { words[id] = label.firstElementChild; words[id].dataset.piece = id; } });
-    label.addEventListener("click", () => { turn(label); command("flip", i); });
+    label.addEventListener("click", () => { turn(label, i); command("flip", i); });
     return make("div", { class: "xw-de-card", role: "group", "aria-label": `demonstration ${i + 1}` },
       lineOf("word", i, pieces, card.text),
       card.explanation ? lineOf("explanation", i, pieces, card.explanation) : null,
@@ -115,7 +144,8 @@ function render({ model, el }) {
   }
 
   /** The label turns at once; what it stands for arrives with the new prompt. */
-  function turn(label) {
+  function turn(label, i) {
+    forget(i);
     const labels = get("labels");
     const word = label.firstElementChild;
     word.textContent = labels[(labels.indexOf(word.textContent) + 1) % labels.length];
@@ -172,6 +202,7 @@ function render({ model, el }) {
     const input = xw.focusable(make("input", { type: "text", class: "xw-de-input", dir: "auto", "aria-label": i < 0 ? "text to be judged" : `text of demonstration ${i + 1}` }));
     input.value = text;
     editing = input;
+    forget(i);
     const done = (commit) => {
       if (editing !== input) return;
       editing = null;
@@ -213,14 +244,22 @@ function render({ model, el }) {
     said.textContent = `The model answers ${labels.map((label, k) => `${label} ${xw.percent(values[k] ?? 0)}`).join(", ")}.`;
   }
 
+  function ground(node, value, limit) {
+    const colour = xw.ground(value, limit);
+    if (!node || grounds.get(node) === colour) return; // every write costs the browser a look at the style
+    grounds.set(node, colour);
+    node.style.background = colour;
+  }
+
   function paintWords() {
     const current = painted();
     const { limit, stage, done, request: of } = get("saliency");
     const scores = current ? xw.floats(get("saliency_scores")) : [];
     words.forEach((node, id) => {
       if (!node) return;
-      node.style.background = xw.ground(scores[id] ?? NaN, limit);
-      if (node.dataset.place !== undefined) node.setAttribute("aria-label", `${get("layout_pieces")[id][2]}, ${amount(scores[id])}`);
+      ground(node, scores[id] ?? NaN, limit);
+      const name = `${get("layout_pieces")[id][2]}, ${amount(scores[id])}`;
+      if (node.dataset.place !== undefined && node.getAttribute("aria-label") !== name) node.setAttribute("aria-label", name);
     });
     root.classList.toggle("xw-de-stale", !answered());
     legend.replaceChildren(xw.divergingLegend(current ? limit : 0, get("units"), `toward ${get("labels")[0]}`, "away"));

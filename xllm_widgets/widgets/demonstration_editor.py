@@ -66,9 +66,10 @@ class DemonstrationEditor(BaseView):
     neutral = traitlets.Dict(default_value={}).tag(sync=True)
     layout_pieces = traitlets.List().tag(sync=True)  # [kind, demonstration, text, blank before it?] by piece id
     request = traitlets.Int(0).tag(sync=True)  # one more with every change of the prompt
-    command = traitlets.Dict(default_value={}).tag(sync=True)  # an edit, as the browser asks for it
+    # what the browser says need not be said back to it: `echo_update` would cost every edit one more message
+    command = traitlets.Dict(default_value={}).tag(sync=True, echo_update=False)  # an edit, as the browser asks for it
     obeyed = traitlets.Int(0).tag(sync=True)  # the last command carried out
-    ask = traitlets.Dict(default_value={}).tag(sync=True)  # the next stage, asked once the last one is painted
+    ask = traitlets.Dict(default_value={}).tag(sync=True, echo_update=False)  # the next stage, once the last is painted
     probabilities = traitlets.Dict(default_value={"request": -1, "values": []}).tag(sync=True)
     saliency = traitlets.Dict(default_value={"request": -1, "stage": "", "done": False, "limit": 0.0}).tag(sync=True)
     saliency_scores = traitlets.Bytes(b"").tag(sync=True)  # float32, one a piece, NaN where nothing is known
