@@ -57,6 +57,30 @@ def test_a_click_flips_a_label_and_the_answer_follows(mount, view):
     assert numbers(page) == ["50 %", "50 %"]
 
 
+def test_a_flip_makes_its_own_card_anew_and_no_other(mount, view):
+    page = mount(view).page
+    settled(page, 0)
+    page.evaluate("document.querySelectorAll('.xw-de-card').forEach((card) => { card.old = true; })")
+    page.locator(".xw-de-label").nth(1).click()
+    settled(page, 1)
+    assert page.locator(".xw-de-card").evaluate_all("all => all.map((card) => card.old ?? false)") == [True, False]
+
+
+def test_an_edit_that_changes_nothing_gives_the_colours_back(mount, view):
+    page = mount(view).page
+    settled(page, 0)
+    grounds = "all => all.map((node) => node.style.background)"
+    before = page.locator(".xw-de-word").evaluate_all(grounds)
+    command = page.evaluate("""() => {
+      const call = [...document.querySelectorAll('button')].find((button) => button.textContent === 'undo');
+      call.click();
+      return [...document.querySelectorAll('.xw-de-word')].map((node) => node.style.background);
+    }""")
+    assert set(command) == {"transparent"}, "while the kernel computes, the old colours must not stand"
+    page.wait_for_function("before => JSON.stringify([...document.querySelectorAll('.xw-de-word')].map("
+                           "(node) => node.style.background)) === JSON.stringify(before)", arg=before)  # fmt: skip
+
+
 def test_text_is_edited_in_place_and_stays_text(mount, view):
     page = mount(view).page
     settled(page, 0)
