@@ -33,6 +33,7 @@ quick = settings(max_examples=150, deadline=None)
         ("3.14.", 3.14),
         ("2 1/2", 2.5),
         ("2½", 2.5),
+        ("It measures 12 m², see note 3².", 3),
         ("The answer is 5 thousand.", 5000),
         ("The answer is −5.", -5),
         ("-$5", -5),

@@ -245,7 +245,7 @@ class Glowing:
     ("glow", "expected"),
     [
         (lambda arm, x: {"direct": 20 + 30 * x, "worked": 5, "dummy": 20 + 30 * x}[arm], ["shown"] * 4),
-        (lambda arm, x: {"direct": 5, "worked": 60 + 90 * x, "dummy": 5}[arm], ["reversed"] * 4),
+        (lambda arm, x: {"direct": 5, "worked": 6 + 30 * x, "dummy": 5}[arm], ["reversed"] * 4),
         (lambda arm, x: {"direct": 20 + 30 * x, "worked": 5, "dummy": 5}[arm], ["not shown"] * 4),
         (lambda arm, x: 10 + x, ["not shown", None, None, None]),
     ],
@@ -290,7 +290,11 @@ def test_own_problems_are_asked_and_plain_ones_without_a_bundled_model():
     rows = [{"question": f"Ann has {i}. Ann finds 2 more.", "steps": [f"{i} + 2 = {i + 2}"], "answer": i + 2}
             for i in range(20)]  # fmt: skip
     lm = thinker(lambda k: True, lambda k: True)
-    assert cot.worked_answers(lm, steps=(1,), trials=10, data=rows).table["correct"].all()
+    evidence = cot.worked_answers(lm, trials=10, data=rows)
+    assert evidence.table["correct"].all()
+    assert evidence.notes == ["no problems that take 2, 3, 4 steps: not asked"]
+    with pytest.raises(XllmError, match="no problem with 7 or 8 steps; choose others"):
+        cot.worked_answers(lm, steps=(8, 7), data=rows)
     lm.recipe = None
     assert len(cot.worked_answers(lm, steps=(2,), trials=10).table) == 20
     with pytest.raises(XllmError, match="whole and 1 or more"):
@@ -308,12 +312,12 @@ def test_demonstrations_beyond_the_context_are_refused_in_a_sentence(pebble):
 
 
 def test_each_picture_can_be_drawn_for_one_model_and_for_several(monkeypatch):
-    readers = {"one": reader_of(has_pattern), "two": heeds(LADDER)}
-    readers["two"].name, readers["two"].n_parameters = "larger", 2000
-    monkeypatch.setattr("xllm_widgets.studies.scale.load", readers.get)
-    for study, knobs in ((cot.worked_answers, {"steps": (1, 3)}), (cot.counterfactual_prompts, {}),
-                         (cot.faulty_reasoning, {"shots": 1})):  # fmt: skip
-        lm = readers["two"] if study is not cot.counterfactual_prompts else readers["one"]
-        assert study(lm, trials=10, **knobs).to_png().startswith(b"\x89PNG")
-    both = over_models(cot.faulty_reasoning, ["two", "two"], trials=10, shots=1)
-    assert Evidence.from_json(both.to_json()).to_png().startswith(b"\x89PNG")
+    family = {"smaller": heeds(LADDER), "larger": heeds(LADDER)}
+    for size, (name, lm) in enumerate(family.items(), 1):
+        lm.name, lm.n_parameters = name, 1000 * size
+    monkeypatch.setattr("xllm_widgets.studies.scale.load", family.get)
+    for study, knobs in ((cot.worked_answers, {"steps": (1, 3)}), (cot.faulty_reasoning, {"shots": 1})):
+        both = over_models(study, list(family), trials=10, **knobs)
+        assert Evidence.from_json(both.to_json()).to_png().startswith(b"\x89PNG")
+    one = cot.counterfactual_prompts(reader_of(has_pattern), trials=10)
+    assert one.to_png().startswith(b"\x89PNG")

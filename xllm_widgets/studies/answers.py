@@ -66,7 +66,11 @@ def extract_answer(text: str) -> Number | None:
 
 
 def _normalised(text: str) -> str:
-    """Plain digits, signs and slashes, whatever script they came in; grouping by hard spaces or apostrophes undone."""
+    """Plain digits, signs and slashes, whatever script they came in; grouping by hard spaces or apostrophes undone.
+
+    Raised digits are exponents or footnotes, no part of the number before them, and go.
+    """
+    text = re.sub("[⁰¹²³⁴-⁹]", "", text)
     text = "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() and c.isdecimal() else c for c in text)
     text = re.sub("(?<=\\d)[\u00a0\u2009\u202f'’](?=\\d{3}(?!\\d))", "", text)
     text = re.sub("(?<=\\d)(?=[¼½¾⅓⅔])", " ", text)

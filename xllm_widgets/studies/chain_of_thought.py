@@ -18,7 +18,7 @@ from xllm_widgets.studies.chain_of_thought_asking import ask, dummy, faults, gri
 from xllm_widgets.studies.chain_of_thought_saliency import saliency_table
 from xllm_widgets.studies.controls import randomised
 from xllm_widgets.studies.evidence import Claim, Evidence
-from xllm_widgets.studies.problems import load_problems
+from xllm_widgets.studies.problems import load_by_steps, load_problems
 from xllm_widgets.studies.registry import Between, find, study
 from xllm_widgets.studies.solutions import Solution
 from xllm_widgets.studies.step_curves import step_curve
@@ -60,11 +60,11 @@ def worked_answers(
 
     Raises XllmError where there are no such problems, PromptError where demonstrations exceed the context.
     """
-    problems = [load_problems(lm, data, steps=k, trials=trials, seed=seed) for k in _counts(steps)]
+    problems, notes = load_by_steps(lm, data, _counts(steps), trials=trials, seed=seed)
     knobs = {"shots": shots, "draws": draws, "seed": seed}
     table = ask(lm, problems, ways, each=2, **knobs)
     control = ask(lm, problems, dummy, each=1, asked=_asked(table), **knobs)
-    return _evidence("worked_answers", table, control, claims_of.worked_claims(lm.name, table, control))
+    return _evidence("worked_answers", table, control, claims_of.worked_claims(lm.name, table, control), notes)
 
 
 @study(

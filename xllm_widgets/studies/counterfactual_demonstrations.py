@@ -55,7 +55,7 @@ def abstract_symbols(solution: Solution, rng: np.random.Generator | None = None)
         return names.setdefault(match.group(), _LETTERS[place] + (str(turn) if turn else ""))
 
     def by_letters(text: str) -> str:
-        return re.sub(rf"-?{NUMBER}" if text == solution.answer else NUMBER, name, text)
+        return re.sub(NUMBER, name, text)
 
     return replace(
         solution, question=by_letters(solution.question), steps=tuple(map(by_letters, solution.steps)),

@@ -24,6 +24,10 @@ PARAPHRASES = 8  # of one question of the bundled world, at most
 _CALCULATOR = re.compile(r"<<.*?>>")
 
 
+class NoSuchProblems(XllmError):
+    """A source of problems has none of the length asked for."""
+
+
 @dataclass(frozen=True)
 class Problems:
     """Questions are `test`, demonstrations are drawn from `pool`; a question is never its own demonstration."""
@@ -65,9 +69,29 @@ def load_problems(
     source = "The collection of plain word problems" if isinstance(chosen, str) and chosen == PLAIN else "The table"
     fit = [s for s in everything if wanted is None or len(s.steps) in wanted]
     if not fit:
-        raise XllmError(f"{source} has no problem with {' or '.join(map(str, wanted or ()))} steps.")
+        raise NoSuchProblems(
+            f"{source} has no problem with {' or '.join(map(str, wanted or ()))} steps; choose others, or give the "
+            "rows a column `steps`."
+        )
     order = np.random.default_rng(seed).permutation(len(fit))[:trials]
     return Problems(tuple(everything), tuple(fit[i] for i in order), source)
+
+
+def load_by_steps(lm: Any, data: Any, steps: Sequence[int], **knobs: Any) -> tuple[list[Problems], list[str]]:
+    """Problems for each number of steps by itself, and a note on those that the source lacks.
+
+    Raises NoSuchProblems where it lacks them all.
+    """
+    found, missing = [], []
+    for number in steps:
+        try:
+            found.append(load_problems(lm, data, steps=number, **knobs))
+        except NoSuchProblems:
+            missing.append(number)
+    if not found:
+        return [load_problems(lm, data, steps=steps, **knobs)], []
+    lacking = ", ".join(map(str, missing))
+    return found, [f"no problems that take {lacking} steps: not asked"] if missing else []
 
 
 def plain_problems() -> list[Solution]:
@@ -122,7 +146,7 @@ def _usual(row: dict[str, Any]) -> dict[str, Any]:
 
 def _of_the_world(steps: Sequence[int], trials: int, seed: int) -> Problems:
     rng = random.Random(f"word problems {steps} {seed}")
-    pool = [_told(rng, rng.randint(1, 4), "train") for _ in range(POOL)]
+    pool = [_told(rng, rng.randint(1, 4), "train", paraphrases=0) for _ in range(POOL)]
     test: dict[str, Solution] = {}
     for turn in range(100 * trials):
         if len(test) == trials:
@@ -132,14 +156,14 @@ def _of_the_world(steps: Sequence[int], trials: int, seed: int) -> Problems:
     return Problems(tuple(pool), tuple(test.values()), "The bundled world")
 
 
-def _told(rng: random.Random, steps: int, split: str) -> Solution:
+def _told(rng: random.Random, steps: int, split: str, paraphrases: int = PARAPHRASES) -> Solution:
     from xllm_widgets.microworld import arithmetic
 
     tale = arithmetic.draw_tale(rng, steps, split)
     problem = arithmetic.tell(tale)
-    others = dict.fromkeys(arithmetic.tell(_reworded(rng, tale)).question for _ in range(24))
+    others = dict.fromkeys(arithmetic.tell(_reworded(rng, tale)).question for _ in range(3 * paraphrases))
     others.pop(problem.question, None)
-    return Solution(problem.question, problem.working, str(problem.answer), tuple(others)[:PARAPHRASES])
+    return Solution(problem.question, problem.working, str(problem.answer), tuple(others)[:paraphrases])
 
 
 def _reworded(rng: random.Random, tale: Any) -> Any:
