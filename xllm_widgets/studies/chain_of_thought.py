@@ -61,7 +61,7 @@ def worked_answers(
     Raises XllmError where there are no such problems, PromptError where demonstrations exceed the context.
     """
     problems, notes = load_by_steps(lm, data, _counts(steps), trials=trials, seed=seed)
-    knobs = {"shots": shots, "draws": draws, "seed": seed}
+    knobs: dict[str, Any] = {"shots": shots, "draws": draws, "seed": seed}
     table = ask(lm, problems, ways, each=2, **knobs)
     control = ask(lm, problems, dummy, each=1, asked=_asked(table), **knobs)
     return _evidence("worked_answers", table, control, claims_of.worked_claims(lm.name, table, control), notes)
@@ -94,7 +94,7 @@ def cot_saliency(
     Raises PromptError where demonstrations exceed the context.
     """
     problems = load_problems(lm, data, steps=_counts(steps), trials=trials, seed=seed)
-    knobs = {"method": method, "paraphrases": paraphrases, "shots": shots, "seed": seed}
+    knobs: dict[str, Any] = {"method": method, "paraphrases": paraphrases, "shots": shots, "seed": seed}
     table = saliency_table(lm, problems, ("direct", "worked"), **knobs)
     asked = _asked(table)
     control = saliency_table(lm, problems, ("dummy",), asked=asked, **knobs)
@@ -141,7 +141,7 @@ def counterfactual_prompts(
                                   ("text", text, changes.TEXTS))
     ]  # fmt: skip
     problems = [load_problems(lm, data, steps=_counts(steps), trials=trials, seed=seed)]
-    knobs = {"shots": shots, "draws": draws, "seed": seed}
+    knobs: dict[str, Any] = {"shots": shots, "draws": draws, "seed": seed}
     cells = len(chosen[0]) * len(chosen[1]) * len(chosen[2])
     table = ask(lm, problems, grid(*chosen), each=cells, **knobs)
     control = ask(lm, problems, without_demonstrations("symbols"), each=1, asked=_asked(table), **knobs)
@@ -172,7 +172,7 @@ def faulty_reasoning(
     results written, against the true steps'). `control`: no demonstrations at all.
     """
     problems = [load_problems(lm, data, steps=_counts(steps), trials=trials, seed=seed)]
-    knobs = {"shots": shots, "draws": draws, "seed": seed}
+    knobs: dict[str, Any] = {"shots": shots, "draws": draws, "seed": seed}
     table = ask(lm, problems, faults(problems[0].pool), each=5, fewest_steps=2, **knobs)
     control = ask(lm, problems, without_demonstrations("steps shown"), each=1, asked=_asked(table), **knobs)
     found = claims_of.faulty_claims(lm.name, table, control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ PROMPTS_A_PART = 64  # a stop is heeded between parts
 
 Arm = tuple[dict[str, Any], str, bool]
 """What a row of the table says of the arm, its prompt, and whether that prompt goes on to "The answer is"."""
-Arms = Callable[[Solution, Sequence[Solution], np.random.Generator], Sequence[Arm]]
+Arms = Callable[[Solution, Sequence[Solution], np.random.Generator], Iterable[Arm]]
 
 
 def ask(
@@ -57,7 +57,9 @@ def ask(
     return pd.concat(work_through(parts, work, completes=asked is not None), ignore_index=True)
 
 
-def _answered(lm: Any, rows: list[dict], prompts: list[str], concluding: list[bool], items: Sequence[Solution]):
+def _answered(
+    lm: Any, rows: list[dict], prompts: list[str], concluding: list[bool], items: Sequence[Solution]
+) -> list[dict]:
     """The rows with what the model said; answers alone and worked ones are written in two batches."""
     replies = [""] * len(rows)
     for kind, tokens in ((True, DIRECT), (False, WORKED)):

@@ -29,6 +29,7 @@ from xllm_widgets.studies.solutions import Solution
 SYMBOLS, PATTERNS, TEXTS = ("digits", "letters"), ("true", "false", "none"), ("kept", "shuffled")
 ORIGINAL = ("digits", "true", "kept")
 FAULTS = ("valid", "invalid", "incoherent", "irrelevant")
+Change = Callable[[Solution, np.random.Generator], Solution]
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -41,9 +42,10 @@ def counterfactual(solution: Solution, symbols: str, patterns: str, text: str, r
     (numbers and equations stay where they are).
     """
     for_patterns, for_text = rng.spawn(2)  # so that a text is shuffled alike whatever became of its patterns
-    changed = {"true": _same, "false": falsify_patterns, "none": remove_patterns}[patterns](solution, for_patterns)
-    changed = {"kept": _same, "shuffled": shuffle_text}[text](changed, for_text)
-    return {"digits": _same, "letters": abstract_symbols}[symbols](changed, rng)
+    by_pattern: dict[str, Change] = {"true": _same, "false": falsify_patterns, "none": remove_patterns}
+    by_text: dict[str, Change] = {"kept": _same, "shuffled": shuffle_text}
+    by_symbol: dict[str, Change] = {"digits": _same, "letters": abstract_symbols}
+    return by_symbol[symbols](by_text[text](by_pattern[patterns](solution, for_patterns), for_text), rng)
 
 
 def abstract_symbols(solution: Solution, rng: np.random.Generator | None = None) -> Solution:

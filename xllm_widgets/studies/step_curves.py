@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+UNKNOWN = statistics.Interval(float("nan"), float("nan"), float("nan"), 0)
+
+
 @dataclass(frozen=True)
 class StepCurve:
     """How the chance of an answer moves from step to step.
@@ -130,11 +133,11 @@ def _curve(hits: dict[int, list[bool]], steps: Sequence[str]) -> pd.DataFrame:
     rows, confidence = [], 1 - 0.05 / len(steps)
     for kept, here in hits.items():
         share = statistics.wilson(sum(here), len(here))
-        change = difference(hits[kept - 1], here, confidence) if kept - 1 in hits else [float("nan")] * 3
+        change = difference(hits[kept - 1], here, confidence) if kept - 1 in hits else UNKNOWN
         rows.append(
             {"kept": kept, "step": steps[kept - 1] if kept else "", "n": len(here), "share": share.estimate,
-             "low": share.low, "high": share.high, "change": change[0], "change_low": change[1],
-             "change_high": change[2]}
+             "low": share.low, "high": share.high, "change": change.estimate,
+             "change_low": change.low, "change_high": change.high}
         )  # fmt: skip
     return pd.DataFrame(rows)
 
