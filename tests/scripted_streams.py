@@ -1,9 +1,9 @@
 """A model whose residual stream is written down: honesty, truth and places lie along axes of their own, or nowhere.
 
-The stream is seeded noise for each token plus, above the embeddings, `honesty` × ±1 along axis 0 from the speaker word
-on, `truth` × ±1 along axis 1 at a known statement's end, and coordinates along axes 3, 4 and 5 at the end of a known
-name. What it says follows from that and from what is pushed: `obeys` is how far it follows a push along an axis,
-`sways` how far any push at all moves it, `cost` how much any push perplexes it.
+The stream is seeded noise for each token and text plus, above the embeddings, `honesty` × ±1 along axis 0 from the
+speaker word on, `truth` × ±1 along axis 1 at a known statement's end, and coordinates along axes 3, 4 and 5 at the end
+of a known name. What it says follows from that and from what is pushed: `obeys` is how far it follows a push along an
+axis, `sways` how far any push at all moves it, `cost` how much any push perplexes it.
 """
 
 import contextlib
@@ -54,6 +54,7 @@ class StreamLM:
         tokens = self.tokens(prompt)
         noise = np.stack([np.random.default_rng(i).normal(size=self.width) for i in tokens.ids]) * 0.3
         layers = np.repeat(noise[None], self.n_layers + 1, axis=0)
+        layers[1:] += np.random.default_rng(zlib.crc32(prompt.encode())).normal(size=noise.shape) * 0.3
         words = [string.strip() for string in tokens.strings]
         start = next((i for i, word in enumerate(words) if word in {*HONEST, *LYING}), len(words))
         layers[1:, start:, 0] += 2 * self.honesty * self.speaker(prompt)
@@ -99,7 +100,7 @@ class StreamLM:
         size = float(np.linalg.norm(self.push))
         if len(words) == 1:
             tokens = len(self.tokens(prompt + words[0]).ids) - len(self.tokens(prompt).ids)
-            return [-tokens * (2.0 + self.cost * size)]
+            return [-tokens * (2.0 + zlib.crc32(words[0].encode()) % 7 / 10 + self.cost * size)]
         axis, state = (1, self.judged(prompt)[0]) if prompt.endswith("Verdict:") else (0, self.speaker(prompt))
         p = 1 / (1 + np.exp(-8 * (state + self.obeys * self.push[axis]) * (1 - self.sways * min(1, size))))
         p = np.clip(p, 1e-6, 1 - 1e-6)

@@ -51,6 +51,11 @@ def test_every_supervised_probe_finds_the_concept_on_new_items(fit):
     assert accuracy(direction, *told_apart(seed=1)) > 0.95
 
 
+def test_classes_without_any_spread_leave_the_plain_difference():
+    X, y = np.array([[0.0, 1.0], [0.0, 1.0], [2.0, 0.0], [2.0, 0.0]]), [0, 0, 1, 1]
+    np.testing.assert_allclose(mass_mean(X, y, tilt=True), mass_mean(X, y))
+
+
 def test_logistic_ignores_the_scale_of_columns():
     X, y = told_apart()
     scale = np.array([1, 10, 0.1, 1, 100, 1])

@@ -44,8 +44,8 @@ def with_places(of=lambda city: (city.latitude, city.longitude)):
     from xllm_widgets.microworld.world import World
 
     lm = StreamLM()
-    lm.places = {city.name: np.array(of(city)) / 20 for city in World.default().cities}
-    lm.places |= {event.phrase: np.array([0, 0, event.year / 200]) for event in World.default().events}
+    lm.places = {city.name: np.array(of(city)) / 2 for city in World.default().cities}
+    lm.places |= {event.phrase: np.array([0, 0, event.year / 20]) for event in World.default().events}
     return lm
 
 
@@ -130,11 +130,10 @@ def by_name(evidence):
 
 
 def test_a_truth_that_is_one_direction_transfers_and_is_causal():
-    evidence = chapter.truth_directions(with_truths(truth=1.0, obeys=1.0), **TRUTH)
+    evidence = chapter.truth_directions(with_truths(truth=0.6, obeys=1.0), **TRUTH)
     found = by_name(evidence)
     assert found["transfers"] == found["not likelihood"] == found["causal"] == "shown"
     assert found["reverses negations"] == "reversed"
-    assert found["beats logistic"] == "not shown"
     nie = evidence.table[evidence.table["measure"] == "NIE"].set_index("method")["estimate"]
     assert nie["mass-mean"] > 0.9
     assert set(evidence.table["method"]) == {"mass-mean", "mass-mean, tilted", "logistic", "CCS"}
@@ -149,9 +148,7 @@ def test_a_truth_that_turns_round_under_negation_is_told_so():
 
 def test_a_push_that_works_backwards_is_reversed_and_none_is_not_shown():
     assert by_name(chapter.truth_directions(with_truths(truth=1.0, obeys=0.0), **TRUTH))["causal"] == "not shown"
-    lm = with_truths(truth=1.0, obeys=-1.0)
-    # judged at ±1 with a steep answer, a push outwards moves nothing; from an undecided verdict it would
-    assert by_name(chapter.truth_directions(lm, **TRUTH))["causal"] in {"reversed", "not shown"}
+    assert by_name(chapter.truth_directions(with_truths(truth=1.0, obeys=-1.0), **TRUTH))["causal"] == "reversed"
     assert causes.nie(np.array([[-0.8, -0.9]] * 9), np.array([[0.8, 0.9]] * 9)) < 0
 
 
@@ -197,12 +194,13 @@ def test_the_true_statement_of_a_fact_is_true_and_the_false_one_false():
 
 
 def test_a_written_down_map_is_found():
-    evidence = chapter.space_and_time(with_places(), trials=200)
+    evidence = chapter.space_and_time(with_places(), trials=120)
     assert verdicts(evidence)[:5] == ["shown"] * 5  # space: R², embeddings, countries, finer; time: R²
     shuffled = evidence.control[evidence.control["control"] == "shuffled"]
     assert (shuffled["estimate"] < 0.05).all()
     assert {"R²", "place"} == set(evidence.table["measure"])
-    assert evidence.to_png().startswith(b"\x89PNG")
+    figure = evidence.plot()
+    assert len(figure.axes[0].collections[0].get_offsets()) == 120  # every city is on the map
 
 
 def test_a_map_of_countries_alone_is_told_apart_from_a_map_of_cities():
@@ -211,12 +209,12 @@ def test_a_map_of_countries_alone_is_told_apart_from_a_map_of_cities():
     middle = {c.name: c for c in World.default().cities}
     capital = {country.name: middle[country.capital] for country in World.default().countries}
     lm = with_places(lambda city: (capital[city.country].latitude, capital[city.country].longitude))
-    finer = next(c for c in chapter.space_and_time(lm, trials=200).claims if "finer" in c.statement)
+    finer = next(c for c in chapter.space_and_time(lm, trials=120).claims if "finer" in c.statement)
     assert finer.verdict != "shown"
 
 
 def test_nothing_is_found_in_noise():
-    evidence = chapter.space_and_time(StreamLM(), trials=120)
+    evidence = chapter.space_and_time(StreamLM(), trials=80)
     assert "shown" not in verdicts(evidence)[:1]
     assert evidence.claims[0].estimate < 0.1
 

@@ -32,7 +32,9 @@ def mass_mean(X, y, *, tilt: bool = False) -> np.ndarray:
     from sklearn.covariance import LedoitWolf
 
     within = np.concatenate([X[y] - X[y].mean(0), X[~y] - X[~y].mean(0)])
-    return np.linalg.solve(LedoitWolf(assume_centered=True).fit(within).covariance_, theta)
+    covariance = LedoitWolf(assume_centered=True).fit(within).covariance_
+    floor = 1e-6 * np.trace(covariance) / len(theta) or 1.0  # items without any spread leave the plain difference
+    return np.linalg.solve(covariance + floor * np.eye(len(theta)), theta)
 
 
 def logistic(X, y, *, C: float = 1.0) -> np.ndarray:

@@ -47,8 +47,8 @@ def reading_vectors(
 
     The two members of a pair hold the same statement, cut before the word that decides it; only the speaker differs. A
     direction is fitted on `trials` pairs (difference PCA, mean difference, logistic), layer and place are chosen on
-    others, within the statement and at least three tokens behind the speaker word, and accuracy is that on `trials` held-out pairs: subjects of
-    which no speech ever told, and a speaker word that was not fitted on.
+    others, within the statement and at least three tokens behind the speaker word, and accuracy is that on `trials`
+    held-out pairs: subjects of which no speech ever told, and a speaker word that was not fitted on.
     `table`: one row per method, layer and token (place): validation, accuracy, low, high, n, distance from the speaker
     word, chosen. `control`: pairs shuffled before the fit (`shuffles` times), and the speaker word masked.
     `data`: None for the world's facts, or a table with the columns stem, true, false.

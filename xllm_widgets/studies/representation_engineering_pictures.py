@@ -137,12 +137,13 @@ def draw_space(evidence: Evidence, axes: Sequence[Axes]) -> None:
         _draw_map(axes[0], places)
     else:
         _draw_line(axes[0], places)
-    about = f"{name or _model(evidence)}, n = {places['name'].nunique()}"
-    figures.caption(axes[0], f"{about}, where held-out predictions put them; one colour a group")
+    n = places[places["axis"] == places["axis"].iloc[0]]["name"].nunique()
+    figures.caption(axes[0], f"{name or _model(evidence)}, n = {n}, held out; one colour a group")
     _draw_layers(axes[1], table, _of_model(evidence.control, name))
 
 
 def _draw_map(ax: Axes, places: pd.DataFrame) -> None:
+    places = places[places["axis"].isin(["latitude", "longitude"])]
     wide = places.pivot_table(index=["name", "group"], columns="axis", values=["truth", "estimate"]).dropna()
     truth, read = wide["truth"], wide["estimate"]
     colour = _ranks([truth.loc[truth.index.get_level_values("group") == g, "longitude"].mean()

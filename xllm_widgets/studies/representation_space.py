@@ -206,9 +206,9 @@ def space_claims(lm: Any, found: MapOf) -> list[Claim]:
 
     bar = SPACE if subject == "space" else TIME
     claims = [
-        say(f"Held-out {what} are read off the stream (R² ≥ {bar})", r2_of, [found.predicted], bar, null=0.0,
-            control=found.shuffled),
-        say(f"More is read of {what} than the names' token embeddings hold (difference of R² > 0)", lead,
+        say(f"{what.capitalize()} of held-out names can be read off the stream (R² ≥ {bar})", r2_of,
+            [found.predicted], bar, null=0.0, control=found.shuffled),
+        say(f"There is more of {what} in the stream than in the names' token embeddings (difference of R² > 0)", lead,
             [found.predicted, found.nulls["token embeddings"][1]], 0.0, null=0.0),
     ]  # fmt: skip
     if found.grouped is not None:

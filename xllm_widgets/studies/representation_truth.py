@@ -178,7 +178,8 @@ def null_transfer(sets: Sets, layer: int, shuffles: int, seed: int) -> pd.DataFr
 def likelihood_direction(sets: Sets, names: Sequence[str], layer: int) -> np.ndarray:
     """A mass-mean probe for "the model finds this text likelier than most of its set": what truth must not be."""
     X, _ = centred(sets, "fit", names, layer)
-    likely = [sets.likelihood["fit"][name] > np.median(sets.likelihood["fit"][name]) for name in names]
+    ranks = [sets.likelihood["fit"][name].argsort(kind="stable").argsort() for name in names]
+    likely = [rank >= len(rank) / 2 for rank in ranks]
     return probing.mass_mean(X, np.concatenate(likely))
 
 
