@@ -44,6 +44,7 @@ def with_places(of=lambda city: (city.latitude, city.longitude)):
     from xllm_widgets.microworld.world import World
 
     lm = StreamLM()
+    lm.width = 16  # fewer columns of noise than names
     lm.places = {city.name: np.array(of(city)) / 2 for city in World.default().cities}
     lm.places |= {event.phrase: np.array([0, 0, event.year / 20]) for event in World.default().events}
     return lm

@@ -181,6 +181,7 @@ def _draw_layers(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     ax.axhline(shuffled, **palette.CONTROL_LINE)
     figures.label_lines(ax, [*ends, (shuffled, "shuffled", GREY)], rows["layer"].max(), gap=0.09)
     ax.set_ylim(-0.25, 1.05)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("layer")
     ax.set_ylabel("held-out R²")
     figures.caption(ax, "hollow: whole groups held out")

@@ -21,7 +21,7 @@ from xllm_widgets.studies.representation_streams import PROMPTS_A_PART, chunks
 if TYPE_CHECKING:
     import pandas as pd
 
-SPACE, TIME, NULL = 0.8, 0.6, 0.05
+SPACE, TIME = 0.8, 0.6
 UNTAUGHT_LIMIT = 500_000_000  # parameters: beyond, a second copy with random weights may not fit beside the first
 
 
