@@ -165,7 +165,7 @@ def heeds(shares):
 
 
 LADDER = {"valid": 1, "invalid": 0.99, "incoherent": 0.55, "irrelevant": 0.05, "direct": 0.5, "none": 0.8}
-UPSIDE_DOWN = {"valid": 0.2, "invalid": 0.05, "incoherent": 0.5, "irrelevant": 0.9, "direct": 0.2, "none": 0.9}
+UPSIDE_DOWN = {"valid": 0.5, "invalid": 0.05, "incoherent": 0.5, "irrelevant": 0.9, "direct": 0.2, "none": 0.9}
 
 
 @pytest.mark.parametrize(
