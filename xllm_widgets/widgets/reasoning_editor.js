@@ -1,0 +1,374 @@
+// A worked solution as lines. Every edit goes to Python as a command and comes back as the new steps with their answers;
+// then the view asks for the curve point by point, and paints nothing as current that belongs to earlier steps.
+function render({ model, el }) {
+  const keep = xw.listeners();
+  const { make } = xw;
+  const PATIENCE = 5000; // milliseconds without an answer before the view says that it is waiting
+  const still = Boolean(model.get("_static")); // a saved page: nobody answers, so nothing is offered
+  const root = xw.root("reasoning-editor", model, keep);
+  const title = make("div", { class: "xw-title" });
+  const things = make("div", { class: "xw-re-things", role: "toolbar", "aria-label": "things worth trying" });
+  const question = make("div", { class: "xw-re-question", dir: "auto" });
+  const list = make("ol", { class: "xw-re-steps", "aria-label": "steps; arrow keys go from one to the next, Alt with an arrow key moves one, Enter edits it, Delete deletes it" });
+  const writer = make("div", { class: "xw-re-writer" });
+  const plot = make("figure", { class: "xw-re-curve" });
+  const bars = make("div", { class: "xw-re-bars" });
+  const said = make("div", { class: "xw-sr", "aria-live": "polite" });
+  const caption = make("div", { class: "xw-eyebrow" });
+  const state = make("span", { class: "xw-eyebrow xw-re-state" });
+  const readout = make("span", { class: "xw-re-readout" });
+  const twin = xw.disclosure("table", keep, asTable);
+  root.append(
+    make("div", { class: "xw-re-head" }, title, things, make("span", { class: "xw-spacer" }), twin.opener),
+    question, list, writer, plot, bars, caption, said,
+    make("div", { class: "xw-re-foot" }, state, make("span", { class: "xw-spacer" }), readout), twin.part,
+  );
+  el.append(root);
+
+  let editing = null; // the input while a step is being edited
+  let asked = "";     // the last stage asked for, so that nothing is asked twice
+  let sent = 0;       // commands on their way
+  let wish = null;    // what gets the focus when the answer to a command is drawn
+  let timer = 0;
+  let due = false;
+
+  const get = (name) => model.get(name);
+  const request = () => get("request");
+  const answered = () => get("answers").request === request();
+  const drawn = () => get("curve").request === request();
+  const points = () => (drawn() ? get("curve").points : []);
+  const decisive = () => (drawn() && get("curve").done ? get("curve").decisive : null);
+
+  // --- talking with Python ---------------------------------------------------------------------------------------
+
+  function command(name, ...args) {
+    if (still) return;
+    sent += 1;
+    root.classList.add("xw-re-stale");
+    state.textContent = "computing …";
+    model.set("command", { n: (get("command").n || 0) + 1, name, arguments: args });
+    model.save_changes();
+    wait();
+  }
+
+  function ask(stage, part) {
+    const key = `${request()} ${stage} ${part}`;
+    if (still || asked === key) return;
+    asked = key;
+    model.set("ask", { request: request(), stage, part });
+    model.save_changes();
+    wait();
+  }
+
+  function wait() {
+    clearTimeout(timer);
+    timer = setTimeout(() => { state.textContent = "waiting for the kernel … if it was restarted, run the cell again"; }, PATIENCE);
+  }
+
+  function next() {
+    if (get("error")) return;
+    if (!answered()) return void (sent || ask("answers", 0));
+    if (!drawn() || !get("curve").done) ask("curve", points().length);
+  }
+
+  /** The next stage is asked for after the browser has painted the last one. */
+  function afterPaint(call) {
+    requestAnimationFrame(() => { const id = setTimeout(call, 0); keep.also(() => clearTimeout(id)); });
+  }
+
+  // --- the steps -------------------------------------------------------------------------------------------------
+
+  function build() {
+    due = false;
+    const held = root.contains(document.activeElement) ? document.activeElement : null;
+    const focus = wish ?? held?.dataset.key ?? null;
+    const row = held?.closest("[data-place]")?.dataset.place ?? 0;
+    wish = null;
+    title.textContent = get("title");
+    title.hidden = !title.textContent;
+    question.replaceChildren(make("span", { class: "xw-re-field" }, "Question: "), make("bdi", {}, get("question")));
+    list.replaceChildren(...get("steps").map(lineOf));
+    if (!get("steps").length) list.append(make("li", { class: "xw-re-none" }, "no steps: the answer comes straight from the question"));
+    writer.replaceChildren(...(still ? [] : [adder()]));
+    paint();
+    if (focus && !refocus(focus)) refocus(`step ${get("steps")[Math.min(row, get("steps").length - 1)]?.id}`) || refocus("add");
+    root.dataset.request = request();
+  }
+
+  function schedule() {
+    if (due || editing) return;
+    due = true;
+    queueMicrotask(() => { if (due) build(); });
+  }
+
+  /** False where nothing with this key can take the focus. */
+  function refocus(key) {
+    const node = root.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (!node || node.disabled) return false;
+    node.focus();
+    return true;
+  }
+
+  function lineOf(step, k) {
+    const changed = step.text !== step.given;
+    const text = xw.focusable(make("span", {
+      class: "xw-re-text", dir: "auto", role: "button", tabindex: k ? -1 : 0,
+      "aria-label": `step ${k + 1}: ${step.text}${changed ? ", changed" : ""}`,
+    }, make("bdi", {}, step.text)));
+    text.dataset.key = `step ${step.id}`;
+    text.addEventListener("focus", () => choose(k + 1));
+    text.addEventListener("keydown", (event) => onKey(event, k, step));
+    text.addEventListener("dblclick", () => edit(k));
+    const line = make("li", { class: "xw-re-step" },
+      make("span", { class: "xw-re-number", "aria-hidden": "true" }, String(k + 1)), text,
+      changed ? make("span", { class: "xw-re-mark" }, step.given ? "✎ changed" : "✎ new") : null,
+      make("span", { class: "xw-re-mark xw-re-decides", hidden: true }, "◆ decides"),
+      make("span", { class: "xw-spacer" }), still ? null : tools(step, k));
+    line.dataset.place = k;
+    line.addEventListener("pointerenter", () => choose(k + 1));
+    return line;
+  }
+
+  function tools(step, k) {
+    const last = get("steps").length - 1;
+    const tool = (text, name, call, off = false) => {
+      const node = xw.button(text, { class: "xw-button xw-quiet xw-re-tool", "aria-label": `${name} (step ${k + 1})`, title: name, disabled: off });
+      node.dataset.key = `${name} ${step.id}`;
+      node.addEventListener("click", call);
+      return node;
+    };
+    return make("span", { class: "xw-re-tools" },
+      tool("edit", "edit the words", () => edit(k)),
+      tool("falsify", "make its result wrong", () => command("falsify", k)),
+      tool("stop here", "cut off what follows", () => command("truncate", k + 1), k === last),
+      tool("↑", "move up", () => command("move", k, k - 1), k === 0),
+      tool("↓", "move down", () => command("move", k, k + 1), k === last),
+      tool("×", "delete", () => command("delete", k)));
+  }
+
+  function onKey(event, k, step) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const to = k + (by ?? 0);
+    const other = get("steps")[to];
+    if (by && !event.ctrlKey && !event.metaKey) {
+      if (event.altKey && other) { wish = `step ${step.id}`; command("move", k, to); }
+      else if (!event.altKey && other) rove(to);
+    } else if (event.key === "Enter" || event.key === " ") edit(k);
+    else if (event.key === "Delete" || event.key === "Backspace") {
+      const after = get("steps")[k + 1] ?? get("steps")[k - 1];
+      wish = after ? `step ${after.id}` : "add";
+      command("delete", k);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  function rove(to) {
+    const nodes = [...list.querySelectorAll(".xw-re-text")];
+    nodes.forEach((node, k) => { node.tabIndex = k === to ? 0 : -1; });
+    nodes[to].focus();
+  }
+
+  /** One line to type in; `done(text)` on Enter or when the focus leaves, `done(null)` on Escape. */
+  function input(label, value, done) {
+    const node = xw.focusable(make("input", { type: "text", class: "xw-re-input", dir: "auto", "aria-label": label }));
+    node.value = value;
+    editing = node;
+    const end = (commit) => {
+      if (editing !== node) return;
+      editing = null;
+      done(commit ? node.value : null);
+    };
+    node.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+      event.preventDefault(); // or the same key would press the button that gets the focus next
+      end(event.key === "Enter");
+    });
+    node.addEventListener("blur", () => end(true));
+    return node;
+  }
+
+  function edit(k) {
+    if (editing || still) return;
+    const step = get("steps")[k];
+    const node = input(`step ${k + 1}`, step.text, (text) => {
+      if (text !== null && text !== step.text) command("edit", k, text);
+      wish = `step ${step.id}`;
+      build();
+    });
+    list.children[k].replaceChildren(list.children[k].firstChild, node);
+    node.focus();
+    node.select();
+  }
+
+  function adder() {
+    const node = xw.button("+ add a step", { class: "xw-button xw-quiet xw-re-tool" });
+    node.dataset.key = "add";
+    node.addEventListener("click", () => {
+      if (editing) return;
+      const box = input("a further step", "", (text) => {
+        if (text?.trim()) command("add", text);
+        wish = "add";
+        build();
+      });
+      writer.replaceChildren(box);
+      box.focus();
+    });
+    return node;
+  }
+
+  // --- the answers -----------------------------------------------------------------------------------------------
+
+  const percent = (share) => (share === null || share === undefined ? "–" : xw.percent(share));
+
+  function barOf(row) {
+    const right = row.answer === get("answer");
+    const fill = make("div", { class: "xw-re-fill" });
+    fill.style.width = `${100 * row.share}%`;
+    const track = make("div", { class: "xw-re-track" }, fill);
+    if (row.low !== null) {
+      const whisker = make("div", { class: "xw-re-whisker" });
+      whisker.style.left = `${100 * row.low}%`;
+      whisker.style.width = `${100 * (row.high - row.low)}%`;
+      track.append(whisker);
+    }
+    if (row.original !== null) {
+      const was = make("div", { class: "xw-re-was", title: `as given ${percent(row.original)}` });
+      was.style.left = `${100 * row.original}%`;
+      track.append(was);
+    }
+    return make("div", { class: `xw-re-bar${right ? " xw-re-right" : ""}` },
+      make("span", { class: "xw-re-name" }, make("bdi", {}, row.answer), right ? make("span", { class: "xw-re-tick" }, " ✓ right") : null),
+      track, make("span", { class: "xw-re-share" }, percent(row.share)),
+      make("span", { class: "xw-re-before" }, row.original === null ? "" : `as given ${percent(row.original)}`));
+  }
+
+  function paintBars() {
+    const { rows, n } = get("answers");
+    bars.replaceChildren(...rows.map(barOf));
+    caption.textContent = rows.length ? `answers of ${n} endings behind these steps, 95 % intervals; dashed: behind the steps as given` : "";
+    if (!answered()) return;
+    bars.dataset.request = request();
+    const words = `The model answers ${rows.map((row) => `${row.answer} ${percent(row.share)}`).join(", ")}.`;
+    if (said.textContent !== words) said.textContent = words;
+  }
+
+  // --- the curve -------------------------------------------------------------------------------------------------
+
+  const WIDE = 560, HIGH = 120, LEFT = 44, TOP = 10, BELOW = 20;
+
+  function svg(tag, attributes, ...children) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+    node.append(...children);
+    return node;
+  }
+
+  const x = (kept) => LEFT + ((WIDE - LEFT - 16) * kept) / Math.max(1, get("steps").length);
+  const y = (share) => TOP + HIGH * (1 - share);
+
+  function paintCurve() {
+    const found = points();
+    plot.dataset.curve = drawn() ? `${request()} ${found.length}${get("curve").done ? " done" : ""}` : "";
+    plot.hidden = !get("steps").length;
+    const words = `right answer when written anew after each step: ${found.map((p) => `${p.kept} kept ${percent(p.share)}`).join(", ") || "not computed yet"}`;
+    const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${TOP + HIGH + BELOW}`, role: "img", "aria-label": words });
+    for (const level of [0, 0.5, 1]) {
+      picture.append(svg("line", { x1: LEFT, x2: WIDE - 16, y1: y(level), y2: y(level), class: "xw-re-grid" }));
+      picture.append(svg("text", { x: LEFT - 8, y: y(level) + 4, class: "xw-re-axis", "text-anchor": "end" }, `${100 * level} %`));
+    }
+    for (let kept = 0; kept <= get("steps").length; kept += 1) picture.append(svg("text", { x: x(kept), y: TOP + HIGH + 16, class: "xw-re-axis", "text-anchor": "middle" }, kept ? `${kept}` : "none"));
+    found.forEach((point, k) => {
+      const before = found[k - 1];
+      if (before?.kept === point.kept - 1) picture.append(stretch(before, point));
+    });
+    found.forEach((point) => picture.append(spot(point)));
+    const legend = drawn() && get("curve").n ? `; ${get("curve").n} endings each, 95 % intervals` : "";
+    plot.replaceChildren(picture, make("figcaption", { class: "xw-eyebrow" }, `right when written anew, by steps kept${legend}`));
+  }
+
+  function stretch(a, b) {
+    const decides = decisive() === b.kept - 1;
+    const tone = decides ? (b.share > a.share ? " xw-re-toward" : " xw-re-away") : "";
+    return svg("line", { x1: x(a.kept), y1: y(a.share), x2: x(b.kept), y2: y(b.share), class: `xw-re-line${tone}` });
+  }
+
+  function spot(point) {
+    const group = svg("g", { class: "xw-re-spot", "data-kept": point.kept },
+      svg("title", {}, `${point.kept} kept: ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})`),
+      svg("line", { x1: x(point.kept), x2: x(point.kept), y1: y(point.low), y2: y(point.high), class: "xw-re-interval" }),
+      svg("circle", { cx: x(point.kept), cy: y(point.share), r: 4 }),
+      svg("rect", { x: x(point.kept) - 14, y: TOP, width: 28, height: HIGH, fill: "transparent" }));
+    if (decisive() === point.kept - 1) group.append(svg("text", { x: x(point.kept), y: y(point.share) + (point.share > 0.85 ? 18 : -9), class: "xw-re-diamond", "text-anchor": "middle" }, "◆"));
+    group.addEventListener("pointerenter", () => choose(point.kept));
+    return group;
+  }
+
+  /** Say the number behind `kept` steps, and point at the step and its place on the curve. */
+  function choose(kept) {
+    const point = points().find((its) => its.kept === kept);
+    readout.textContent = point ? `${kept ? `after step ${kept}` : "without any step"}: right in ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})` : "";
+    list.querySelectorAll(".xw-re-step").forEach((line, k) => line.classList.toggle("xw-re-chosen", k === kept - 1));
+    plot.querySelectorAll(".xw-re-spot").forEach((spot) => spot.classList.toggle("xw-re-chosen", Number(spot.dataset.kept) === kept));
+  }
+
+  function asTable() {
+    const { rows } = get("answers");
+    const current = points();
+    const interval = (row) => (row.low === null ? "–" : `${percent(row.low)} to ${percent(row.high)}`);
+    const steps = [{ text: "no step" }, ...get("steps")].map((step, k) => {
+      const point = current.find((its) => its.kept === k);
+      return [k ? `${k}. ${step.text}` : step.text, percent(point?.share), point ? interval(point) : "–", decisive() === k - 1 && k ? "◆" : ""];
+    });
+    return make("div", {},
+      xw.table("Answers behind the steps as they stand", ["answer", "share", "95 %", "as given", "p, at once"],
+        rows.map((row) => [row.answer, percent(row.share), interval(row), percent(row.original), percent(row.at_once)])),
+      xw.table("Right when written anew after this step", ["step", "share", "95 %", "decides"], steps));
+  }
+
+  // --- painting and wiring ---------------------------------------------------------------------------------------
+
+  function paint() {
+    paintBars();
+    paintCurve();
+    list.querySelectorAll(".xw-re-decides").forEach((mark, k) => { mark.hidden = decisive() !== k; });
+    root.classList.toggle("xw-re-stale", !answered());
+    const total = get("steps").length + 1;
+    state.textContent = still || get("error") ? "" : !answered() ? "computing …"
+      : drawn() && get("curve").done ? (total > 1 && decisive() === null ? "no step moves the answer beyond doubt" : "")
+      : `writing anew from each step: ${points().length} of ${total} …`;
+    tryDecisive.disabled = !get("steps").length;
+    twin.refresh();
+  }
+
+  const toolbar = [["falsify the decisive step", "falsify_decisive"], ["delete all steps", "delete_all"], ["shuffle the steps", "shuffle"], ["undo", "undo"], ["reset", "reset"]];
+  const [tryDecisive] = toolbar.map(([text, name], k) => {
+    const node = xw.button(text, { class: k < 3 ? "xw-button" : "xw-button xw-quiet" });
+    node.dataset.key = name;
+    keep.dom(node, "click", () => command(name));
+    things.append(node);
+    return node;
+  });
+  things.hidden = still;
+  keep.dom(root, "keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || editing) return;
+    command("undo");
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  keep.model(model, ["change:steps", "change:question", "change:answer", "change:title"], schedule);
+  keep.model(model, "change:request", () => { schedule(); afterPaint(next); });
+  keep.model(model, ["change:answers", "change:curve"], () => {
+    clearTimeout(timer);
+    if (due) build(); else paint();
+    afterPaint(next);
+  });
+  keep.model(model, "change:obeyed", () => { sent = 0; clearTimeout(timer); schedule(); afterPaint(next); }); // also of an edit that changed nothing
+  keep.model(model, "change:error", () => { sent = 0; clearTimeout(timer); paint(); afterPaint(next); });
+  keep.also(() => clearTimeout(timer));
+  build();
+  afterPaint(next);
+  return () => { keep.clean(); root.remove(); };
+}
+export default { render };
