@@ -2,7 +2,7 @@
 
 import pytest
 
-from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, TokenHeatmap
+from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, SteeringDial, TokenHeatmap
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +17,7 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
+    "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
 }
 
 

@@ -20,6 +20,7 @@ VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
+    "SteeringDial": lambda: views.SteeringDial(["honesty"], [1, 2], "Is it true?"),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
 }
 
