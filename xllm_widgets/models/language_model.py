@@ -11,7 +11,7 @@ import torch
 from ..errors import PromptError
 from . import activations as _activations
 from . import attention as _attention
-from . import cost, passes, sampling, scoring
+from . import attending, cost, passes, sampling, scoring
 from .edits import ActiveEdit, Positions, Running, Steer, edited
 from .structure import Structure, find_structure
 from .text import Reader, Tokens
@@ -40,6 +40,7 @@ class LanguageModel:
         self.active_edits: list[ActiveEdit] = []
         self.structure: Structure = find_structure(hf)
         self.keeps_logits = _takes(hf.forward, "logits_to_keep")
+        self.switches_attention = attending.install(hf)
         self.shares_prefixes = False
         self.shares_prefixes = passes.can_share_prefixes(self)
 
