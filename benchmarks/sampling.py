@@ -22,7 +22,7 @@ POLYGRAPH, UQLM = "lm-polygraph", "uqlm"
 
 
 def work(sizes: dict[str, int]) -> tuple[float, float]:
-    """Every sampled token but the last is read back; each needs a row of the output layer, the first ones share theirs."""
+    """Every sampled token but the last is read back; each needs a row of the output layer, the first ones one."""
     rows = sizes["samples"] * (sizes["new"] - 1)
     return sizes["prompt"] + rows, 1 + rows
 

@@ -9,7 +9,7 @@ from . import floor
 from .bench import OURS, Benchmark, Case, Options, Target
 from .race import Lap
 
-HEAD = ("contestant", "time", "ratio to ours", "memory", "ratio to ours", "largest difference", "times the floor")
+HEAD = ["contestant", "time", "ratio to ours", "memory", "ratio to ours", "largest difference", "times the floor"]
 
 
 @dataclass
@@ -24,14 +24,16 @@ class Row:
     difference: float
     over_floor: float
     note: str = ""
+    figure: float | None = None
 
     def cells(self) -> list[str]:
-        """As printed, under HEAD."""
+        """As printed, under `head`."""
         if self.note:
-            return [self.name, "skipped", *[""] * 5]
+            return [self.name, "skipped", *[""] * 6]
+        figure = "–" if self.figure is None else plain(self.figure)
         return [
             self.name, _time(self.seconds), _ratio(self.time_ratio), _memory(self.peak), _ratio(self.memory_ratio),
-            "–" if np.isnan(self.difference) else f"{self.difference:.0e}", _ratio(self.over_floor),
+            "–" if np.isnan(self.difference) else f"{self.difference:.0e}", _ratio(self.over_floor), figure,
         ]  # fmt: skip
 
 
@@ -56,6 +58,11 @@ class Verdict:
         return [self.target.case, self.words, plain(self.measured), self.word]
 
 
+def head(benchmark: Benchmark) -> list[str]:
+    """The titles over `Row.cells`; the last one stands for what the benchmark's runs count, if they do."""
+    return [*HEAD, benchmark.figure or "–"]
+
+
 def rows(benchmark: Benchmark, case: Case, laps: list[Lap], options: Options) -> list[Row]:
     """Ours first; the floor last, where there is one."""
     by_name = {lap.name: lap for lap in laps}
@@ -73,7 +80,7 @@ def _row(lap: Lap, ours: Lap, least: list[float]) -> Row:
     return Row(
         lap.name, median(lap.seconds) if lap.seconds else float("nan"), _over(lap.seconds, ours.seconds),
         lap.peak, lap.peak / max(ours.peak, 1.0) if ours.peak == ours.peak else float("nan"),
-        difference(lap.arrays, ours.arrays), _over(lap.seconds, least), lap.note,
+        difference(lap.arrays, ours.arrays), _over(lap.seconds, least), lap.note, lap.figure,
     )  # fmt: skip
 
 

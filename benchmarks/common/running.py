@@ -79,7 +79,7 @@ def _one(benchmark: Benchmark, case: Case, chosen: Options, folder: Path, consol
 
 
 def _print(benchmark: Benchmark, case: Case, found: list, verdicts: list, console: Console) -> None:
-    table = Table(*report.HEAD, title=f"{benchmark.name} · {case.label}", title_justify="left")
+    table = Table(*report.head(benchmark), title=f"{benchmark.name} · {case.label}", title_justify="left")
     for row in found:
         table.add_row(*row.cells())
     console.print(table)
@@ -94,7 +94,7 @@ def _skipped(found: list) -> list[str]:
 
 
 def _section(benchmark: Benchmark, case: Case, found: list) -> str:
-    table = report.markdown(list(report.HEAD), [row.cells() for row in found])
+    table = report.markdown(report.head(benchmark), [row.cells() for row in found])
     skipped = "".join(f"\nSkipped: {line}\n" for line in _skipped(found))
     return f"## {benchmark.name} · {case.label}\n\n{benchmark.question}\n\n{table}{skipped}"
 
