@@ -44,6 +44,11 @@ def attention_by(kernel: Kernel) -> Iterator[None]:
         _chosen.kernel = before
 
 
+def current_kernel() -> Kernel | None:
+    """The kernel that `attention_by` has put before this thread's models, if any."""
+    return _chosen.kernel
+
+
 def repeat_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
     """Keys or values (rows, key heads, keys, width) for each of `heads` query heads."""
     return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)
