@@ -52,15 +52,16 @@ def in_batches(
             run(items[at : at + size])
             at += size
             continue
-        except (RuntimeError, MemoryError) as error:
-            if not _ran_out(error):
+        except (RuntimeError, MemoryError, OutOfMemory) as error:
+            if not ran_out(error):
                 raise
         size, warned = _halved(min(size, len(items) - at), warned), True
 
 
-def _ran_out(error: BaseException) -> bool:
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, here or in batches within a batch."""
     text = str(error).lower()
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemory)
     return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 

@@ -60,7 +60,7 @@ def can_trim(lm: "LanguageModel") -> bool:
     return bool(torch.allclose(trimmed, whole, rtol=slack, atol=slack * float(whole.abs().max())))
 
 
-class _Seen(Exception):  # noqa: N818 (no error: it ends a pass that has given what was wanted of it)
+class _Seen(Exception):
     """The keys and values of every position."""
 
     def __init__(self, key: torch.Tensor, value: torch.Tensor) -> None:
