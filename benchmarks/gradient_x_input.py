@@ -4,23 +4,21 @@
 
 Scores of the prompt's tokens for each token of the answer, and for the answer as a whole (which needs but one pass
 backward; the peers explain token by token and add up). Peers: captum's InputXGradient and inseq (`pip install -r
-benchmarks/peers/recent.txt`).
+benchmarks/peers/recent.txt` and `… inseq.txt`, each into an environment of its own).
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from common.bench import OURS, Benchmark, Case, Contestant, Setting, Target
-from common.explaining import Plain, ask_inseq, our_targets, prompt, work
-from common.model import load_lm
+from common.explaining import Plain, ask_inseq, ask_us, work
 from common.running import main
 
 IDIOM, CAPTUM, INSEQ = "transformers and autograd", "captum", "inseq"
 
 
 def ours(setting: Setting) -> Callable[[], Any]:
-    lm, asked, targets = load_lm(setting), prompt(setting.sizes), our_targets(setting.sizes)
-    return lambda: lm.attribute(asked, targets, "gradient_x_input").scores
+    return ask_us(setting, "gradient_x_input")
 
 
 def autograd(setting: Setting) -> Callable[[], Any]:
@@ -61,7 +59,7 @@ BENCHMARK = Benchmark(
         Contestant(OURS, ours),
         Contestant(IDIOM, autograd),
         Contestant(CAPTUM, captum, "recent"),
-        Contestant(INSEQ, inseq, "recent"),
+        Contestant(INSEQ, inseq, "inseq"),
     ),
     tuple(
         Target(case, "time", bound, (peer,))

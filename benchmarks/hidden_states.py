@@ -3,8 +3,9 @@
     python benchmarks/hidden_states.py [--rounds 5] [--python recent=PATH]
 
 Statements of 5 to 25 tokens in no order. Compared are the blocks that all libraries give alike: neither the embeddings
-nor the last block, behind which transformers has applied the final norm. Peers (`pip install -r
-benchmarks/peers/recent.txt`): repeng's batched_get_hiddens, TransformerLens and nnsight in batches of 32.
+nor the last block, behind which transformers has applied the final norm. Peers: TransformerLens and nnsight in batches
+of 32 (`pip install -r benchmarks/peers/recent.txt`), and repeng's batched_get_hiddens (`… repeng.txt`, into an
+environment of its own: it needs numpy < 2).
 """
 
 import random

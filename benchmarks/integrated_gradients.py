@@ -4,16 +4,16 @@
 
 Everyone starts from the same baseline and takes the same Gauss-Legendre nodes. captum is asked as it comes (all steps
 at once) and with internal batches of 8. inseq moves the answer's beginning along the path together with the prompt, so
-its numbers agree with the others' for the first token alone. Peers: `pip install -r benchmarks/peers/recent.txt`.
+its numbers agree with the others' for the first token alone. Peers: `pip install -r
+benchmarks/peers/recent.txt` and `… inseq.txt`, each into an environment of its own (they disagree about typeguard).
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from common.bench import OURS, Benchmark, Case, Contestant, Setting, Target
-from common.explaining import NEUTRAL, Plain, ask_inseq, our_targets, prompt
+from common.bench import OURS, Benchmark, Case, Contestant, Finish, Run, Setting, Target
+from common.explaining import Plain, ask_inseq, ask_us
 from common.explaining import work as one_step
-from common.model import load_lm
 from common.running import main
 
 STEPS = 32
@@ -26,9 +26,7 @@ def work(sizes: dict[str, int]) -> tuple[float, float]:
 
 
 def ours(setting: Setting) -> Callable[[], Any]:
-    lm, asked, targets = load_lm(setting), prompt(setting.sizes), our_targets(setting.sizes)
-    neutral = lm.hf.get_input_embeddings().weight[NEUTRAL].detach().float().cpu().numpy()
-    return lambda: lm.attribute(asked, targets, "integrated_gradients", steps=STEPS, baseline=neutral).scores
+    return ask_us(setting, "integrated_gradients", steps=STEPS)
 
 
 def step_by_step(setting: Setting) -> Callable[[], Any]:
@@ -68,8 +66,13 @@ def captum_in_batches(setting: Setting) -> Callable[[], Any]:
     return _captum(setting, 8)
 
 
-def inseq(setting: Setting) -> Callable[[], Any]:
-    return ask_inseq(setting, "integrated_gradients", n_steps=STEPS)
+def inseq(setting: Setting) -> tuple[Run, Finish]:
+    def comparable(scores: Any) -> dict[str, Any]:
+        """The first token's; NaN stands for what is not comparable."""
+        scores[1:] = float("nan")
+        return {"values": scores}
+
+    return ask_inseq(setting, "integrated_gradients", n_steps=STEPS), comparable
 
 
 def _case(label: str, tokens: int, targets: int) -> Case:
@@ -88,7 +91,7 @@ BENCHMARK = Benchmark(
         Contestant(LOOP, step_by_step),
         Contestant(CAPTUM, captum, "recent"),
         Contestant(EIGHT, captum_in_batches, "recent"),
-        Contestant(INSEQ, inseq, "recent"),
+        Contestant(INSEQ, inseq, "inseq"),
     ),
     (
         *(Target(case, "time", 1.2, (CAPTUM, EIGHT, INSEQ)) for case in ONE),

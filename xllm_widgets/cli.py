@@ -1,4 +1,4 @@
-"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`. Everything heavy is imported inside."""
+"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`, `bench`. The heavy is imported inside."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from xllm_widgets import __version__
+from xllm_widgets.bench import bench
 from xllm_widgets.errors import XllmError
 
 if TYPE_CHECKING:
@@ -297,6 +298,9 @@ def train(
         err.print(f"Stopped; the same command goes on from where {folder / plan.name} stands.", soft_wrap=True)
         raise typer.Exit(130) from None
     out.print(f'Finished: {finished}  (xw.load("{finished}"))', soft_wrap=True)
+
+
+app.command()(bench)
 
 
 def _duration(seconds: float) -> str:

@@ -155,13 +155,9 @@ def main() -> None:
 
 
 def _choose_cores(threads: int) -> None:
-    """Stay on the last cores there are (the first serves the machine), one a thread; where torch is, tell it."""
+    """Stay on the last cores there are (the first serves the machine), one a thread."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
-    with contextlib.suppress(ImportError):
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .bench import Setting
-from .model import load_hf, load_tokenizer, text
+from .model import load_hf, load_lm, load_tokenizer, text
 
 NEUTRAL = 1  # the id whose embedding is every baseline: <pad>, which inseq takes by itself
 
@@ -15,15 +15,6 @@ def prompt(sizes: dict[str, int]) -> str:
 
 def continuation(sizes: dict[str, int]) -> str:
     return text(sizes["targets"], 12)
-
-
-def our_targets(sizes: dict[str, int]) -> Any:
-    """The whole continuation, or each of its tokens behind those before it, as log-probability ratios of beginnings."""
-    written = continuation(sizes)
-    if sizes["total"]:
-        return written
-    beginnings = [written[:end] for end in range(1, len(written)) if written[end] == " "] + [written]
-    return [beginnings[0], *zip(beginnings[1:], beginnings, strict=False)]
 
 
 def work(sizes: dict[str, int], steps: int = 1) -> tuple[float, float]:
@@ -76,19 +67,27 @@ class Plain:
         return run
 
 
+def ask_us(setting: Setting, method: str, **options: Any) -> Callable[[], Any]:
+    """Through our public verb; `baseline` is the embedding of NEUTRAL where the method wants one."""
+    lm, sizes = load_lm(setting), setting.sizes
+    if method == "integrated_gradients":
+        options["baseline"] = lm.hf.get_input_embeddings().weight[NEUTRAL].detach().float().cpu().numpy()
+    asked, answer, each = prompt(sizes), continuation(sizes), not sizes["total"]
+    return lambda: lm.attribute(asked, answer, method, each_token=each, **options).scores
+
+
 def ask_inseq(setting: Setting, method: str, **options: Any) -> Callable[[], Any]:
-    """inseq explains every token of the continuation, its prompt and its own beginning alike; the prompt is kept."""
+    """inseq explains every token of the continuation by all that stands before it; what falls on the prompt is kept."""
     import inseq
 
     tokenizer, sizes = load_tokenizer(setting), setting.sizes
     model = inseq.load_model(load_hf(setting), method, tokenizer=tokenizer, device=setting.device)
     before, after = prompt(sizes), continuation(sizes)
+    knobs = {"attributed_fn": "probability", "logprob": True, "show_progress": False, **options}
 
     def run() -> Any:
-        out = model.attribute(
-            before, before + after, attributed_fn="crossentropy", show_progress=False, **options
-        ).sequence_attributions[0]
-        scores = -out.target_attributions.sum(-1)[-sizes["tokens"] - sizes["targets"] :][: sizes["tokens"]].T
-        return scores.sum(0, keepdims=True).numpy() if sizes["total"] else scores.numpy()
+        found = model.attribute(before, before + after, **knobs).sequence_attributions[0].target_attributions
+        scores = found.sum(-1)[: sizes["tokens"]].T.float().cpu().numpy()  # found: (tokens, targets, width)
+        return scores.sum(0, keepdims=True) if sizes["total"] else scores
 
     return run

@@ -9,12 +9,9 @@ NAME = "floor"
 ROWS = 1024  # tokens multiplied at a time, as many as keep a processor's caches warm
 
 
-def flops(benchmark: Benchmark, shape: str, sizes: dict[str, int]) -> float:
+def flops(work: tuple[float, float], shape: str) -> float:
     """Multiplications and additions that the work cannot do without: two for each weight a token passes."""
-    if benchmark.work is None:
-        return float("nan")
-    tokens, rows = benchmark.work(sizes)
-    body, head = parameters(shape)
+    (tokens, rows), (body, head) = work, parameters(shape)
     return 2 * (tokens * body + rows * head)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -53,4 +54,4 @@ def _version(name: str) -> str:
 
 def command() -> str:
     """What was typed."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(shlex.quote, sys.argv[1:])])

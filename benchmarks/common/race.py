@@ -118,7 +118,8 @@ def race(benchmark: Benchmark, case: Case, options: Options, folder: Path, say: 
     sizes = case.small if options.small else case.sizes
     setting = Setting(folder, options.shape, options.device, options.dtype, options.threads, dict(sizes))
     chosen = [c for c in benchmark.contestants if _takes_part(c, case, options)]
-    plans = [(benchmark.name, c) for c in chosen] + [("common.floor", floor.BENCHMARK.contestants[0])]
+    plans = [(benchmark.name, c) for c in chosen]
+    plans += [("common.floor", c) for c in floor.BENCHMARK.contestants if benchmark.work is not None]
     entrants, laps = [], []
     try:
         for script, contestant in plans:

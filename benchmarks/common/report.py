@@ -66,14 +66,16 @@ def head(benchmark: Benchmark) -> list[str]:
 def rows(benchmark: Benchmark, case: Case, laps: list[Lap], options: Options) -> list[Row]:
     """Ours first; the floor last, where there is one."""
     by_name = {lap.name: lap for lap in laps}
-    ours, rate = by_name[OURS], by_name[floor.NAME]
-    sizes = case.small if options.small else case.sizes
-    share = floor.flops(benchmark, options.shape, sizes) / floor.flops_of_a_run(options.shape)
+    ours, rate = by_name[OURS], by_name.get(floor.NAME)
+    if benchmark.work is None or rate is None:
+        return [_row(lap, ours, []) for lap in laps]
+    share = floor.flops(benchmark.work(_sizes(case, options)), options.shape) / floor.flops_of_a_run(options.shape)
     least = [share * seconds for seconds in rate.seconds]
-    found = [_row(lap, ours, least) for lap in laps if lap.name != floor.NAME]
-    if not np.isnan(share):
-        found.append(_row(Lap(floor.NAME, least), ours, least))
-    return found
+    return [_row(lap, ours, least) for lap in (*laps[:-1], Lap(floor.NAME, least))]
+
+
+def _sizes(case: Case, options: Options) -> dict[str, int]:
+    return case.small if options.small else case.sizes
 
 
 def _row(lap: Lap, ours: Lap, least: list[float]) -> Row:
