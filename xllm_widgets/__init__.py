@@ -35,6 +35,7 @@ _HOME = {
     "label_override_ladder": "studies.scale",
     "emergence": "studies.scale",
     "over_models": "studies.scale",
+    "sweep": "studies.sweep",
     "recorded": "studies.evidence",
     "tune": "methods.tuning",
     "lab": "lab",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from xllm_widgets.studies.scale import emergence as emergence
     from xllm_widgets.studies.scale import label_override_ladder as label_override_ladder
     from xllm_widgets.studies.scale import over_models as over_models
+    from xllm_widgets.studies.sweep import sweep as sweep
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
