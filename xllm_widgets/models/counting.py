@@ -29,10 +29,10 @@ def counted(lm: "LanguageModel") -> Iterator[Work]:
         work.passes += 1
         work.tokens += hidden.shape[0] * hidden.shape[1]
 
-    def read(_: Any, args: tuple) -> None:
-        work.rows += args[0].shape[:-1].numel()
+    def read(_: Any, __: tuple, logits: Any) -> None:
+        work.rows += logits.shape[:-1].numel()
 
-    handles = [before_block(lm.structure.blocks[0], entered), lm.structure.unembedding.register_forward_pre_hook(read)]
+    handles = [before_block(lm.structure.blocks[0], entered), lm.structure.unembedding.register_forward_hook(read)]
     try:
         yield work
     finally:

@@ -8,7 +8,7 @@ from transformers import DynamicCache
 
 from .batching import in_batches, token_budget
 from .passes import last_logits
-from .sampling import _end_marks
+from .sampling import end_marks
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
@@ -90,7 +90,7 @@ class _Ends:
     """Whether a token ends a text: the model's end mark, or any token with one of the ending characters in it."""
 
     def __init__(self, lm: "LanguageModel", until: str) -> None:
-        self.lm, self.until, self.marks = lm, until, _end_marks(lm)
+        self.lm, self.until, self.marks = lm, until, end_marks(lm)
         self.known: dict[int, bool] = {}
 
     def mark(self, token: int) -> bool:

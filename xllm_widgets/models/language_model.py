@@ -10,8 +10,8 @@ import torch
 
 from ..errors import PromptError
 from . import activations as _activations
+from . import attending, choosing, cost, passes, sampling, scoring, sharing
 from . import attention as _attention
-from . import attending, cost, passes, sampling, scoring
 from .edits import ActiveEdit, Positions, Running, Steer, edited
 from .structure import Structure, find_structure
 from .text import Reader, Tokens
@@ -43,6 +43,8 @@ class LanguageModel:
         self.switches_attention = attending.install(hf)
         self.shares_prefixes = False
         self.shares_prefixes = passes.can_share_prefixes(self)
+        self.takes_positions = _takes(hf.forward, "position_ids")
+        self.in_place = sharing.longest_in_place(self)
 
     @property
     def device(self) -> torch.device:
@@ -143,7 +145,7 @@ class LanguageModel:
         prompts. Text ends before the first of the `stop` strings, at the model's end mark, or at the context's end.
         """
         with self.lock, torch.inference_mode():
-            knobs = sampling.Knobs(n, max_new_tokens, temperature, top_p, seed, sampling.stop_strings(stop))
+            knobs = choosing.Knobs(n, max_new_tokens, temperature, top_p, seed, choosing.stop_strings(stop))
             return sampling.generate(self, prompts, knobs, should_stop)
 
     def activations(
