@@ -10,7 +10,7 @@ import torch
 
 from ..errors import PromptError
 from . import activations as _activations
-from . import attending, choosing, cost, passes, sampling, scoring, sharing
+from . import attending, choosing, cost, passes, sampling, scoring, sharing, trimming
 from . import attention as _attention
 from .edits import ActiveEdit, Positions, Running, Steer, edited
 from .structure import Structure, find_structure
@@ -45,6 +45,8 @@ class LanguageModel:
         self.shares_prefixes = passes.can_share_prefixes(self)
         self.takes_positions = _takes(hf.forward, "position_ids")
         self.in_place = sharing.longest_in_place(self)
+        self.trims_last_block = False
+        self.trims_last_block = trimming.can_trim(self)
 
     @property
     def device(self) -> torch.device:
