@@ -69,7 +69,7 @@ class CopiedSamples:
 
     def keep(self, rows: Sequence[int]) -> None:
         """As `InPlaceSamples.keep`."""
-        self.cache.batch_select_indices(torch.tensor(rows, device=self.lm.device))
+        self.cache.batch_select_indices(torch.tensor(rows))  # each layer may lie on a device of its own
 
 
 class RereadSamples:
