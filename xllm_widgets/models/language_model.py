@@ -13,7 +13,7 @@ from . import activations as _activations
 from . import attending, choosing, cost, passes, sampling, scoring, sharing, trimming
 from . import attention as _attention
 from .edits import ActiveEdit, Positions, Running, Steer, edited
-from .structure import Structure, find_structure
+from .structure import Structure, find_structure, places, runs_on
 from .text import Reader, Tokens
 
 if TYPE_CHECKING:
@@ -156,25 +156,42 @@ class LanguageModel:
         layers: int | Sequence[int] | str = "all",
         positions: Positions = -1,
         *,
+        out: _activations.Out | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> np.ndarray:
         """The residual stream: (prompts, layers, positions, width), float32, before the final norm.
 
         Layer 0 is the embeddings, layer k the stream after block k. `positions`: token numbers, negative from the
-        prompt's end, or "all" (shorter prompts are filled up with NaN on the right).
+        prompt's end, or "all" (shorter prompts are filled up with NaN on the right). Nothing beyond the highest layer
+        is computed. With `out` the answer is written, batch by batch, into a new .npy file of that path (what comes
+        back is that file as a memory-mapped array, for answers larger than memory) or into an array of yours of the
+        answer's shape, in whatever float format it has. Raises PromptError for text or positions that do not fit,
+        UnsupportedModel for layers that do not exist, Interrupted when `should_stop` says so.
         """
         with self.lock, torch.inference_mode():
-            return _activations.activations(self, prompts, layers, positions, should_stop)
+            return _activations.activations(self, prompts, layers, positions, out, should_stop)
 
     def attention(self, prompt: str, segments: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
         """Where does each token look? (layers, heads, queries, keys), rows sum to one.
 
         With `segments`, ranges (start, end) of characters of the prompt: the mass on each, (layers, heads, queries,
-        segments). A token belongs to every segment it shares a character with. At most 1,024 tokens; PromptError
-        beyond.
+        segments), for prompts of any length: no matrix is written out, time and memory are about those of a forward
+        pass. A token belongs to every segment it shares a character with. Segments may overlap. In families with
+        attention sinks the share of the sink belongs to no token, so that mass adds up to less than one. Whole matrices
+        are given for at most 1,024 tokens; PromptError beyond, UnsupportedModel if the blocks do not attend.
         """
         with self.lock, torch.inference_mode():
             return _attention.attention(self, prompt, segments)
+
+    def attention_statistics(self, prompt: str) -> _attention.AttentionStatistics:
+        """How widely, and how far back, does each head look from each token?
+
+        `.entropy`: of the attention distribution over the tokens, nats, 0 where a single token gets all; `.distance`:
+        how many tokens back it lies on average. Each (layers, heads, queries), float32, for prompts of any length,
+        without writing out a matrix. Attention sinks are no tokens and are left out. Raises like `attention`.
+        """
+        with self.lock, torch.inference_mode():
+            return _attention.attention_statistics(self, prompt)
 
     def attribute(
         self, prompt: str, target: "Target | list[Target]", method: str = "integrated_gradients", **options: Any
