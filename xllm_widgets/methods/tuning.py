@@ -168,6 +168,9 @@ def _prepared(
         raise MissingSight(f"{lm.name} shows no gradients, so it cannot be tuned; load a model onto this machine.")
     if getattr(lm.hf, "is_quantized", False):
         raise XllmError(f"{lm.name} is quantized and its weights cannot learn; load it without quantization.")
+    places = {str(place) for place in getattr(lm.hf, "hf_device_map", {}).values()}
+    if len(places) > 1 or "disk" in places:
+        raise XllmError(f"{lm.name} is larger than one device and cannot be tuned; choose a smaller model.")
     if lm.active_edits:
         raise XllmError(f"{lm.name} is being edited; leave the `with lm.edit(...)` block before tuning it.")
     for name, value in (("epochs", epochs), ("steps", steps), ("batch", batch), ("rate", rate), ("adapter", adapter)):
