@@ -6,8 +6,9 @@ import torch
 
 from xllm_widgets.models.attending import attention_by
 from xllm_widgets.models.edits import Steer
+from xllm_widgets.models.endings import Beginning
 from xllm_widgets.models.language_model import LanguageModel
-from xllm_widgets.models.passes import Prefix, last_logits
+from xllm_widgets.models.passes import Prefix, embed, last_logits
 from xllm_widgets.models.trimming import last_block_trimmed
 
 IDS = torch.arange(36).view(3, 12) * 7 % 300
@@ -70,3 +71,23 @@ def test_another_kernel_comes_first(lm: LanguageModel) -> None:
     with attention_by(lambda module, query, *_, **__: asked.append(query.shape[2])):
         torch.testing.assert_close(logits(lm, 1, True), logits(lm, 1, False))
     assert set(asked) == {12}
+
+
+def test_endings_in_place_are_those_of_the_whole_prompt(any_lm: LanguageModel) -> None:
+    """Rows that change behind their fourth token, given as embeddings, under edits of every kind of place."""
+    changed = torch.cat([IDS[:1, :4].expand(3, -1), IDS[:, 4:]], 1)
+    with torch.no_grad():
+        x = embed(any_lm, changed)
+        vector = np.random.default_rng(1).normal(size=any_lm.width)
+        with any_lm.edit(*(Steer(vector, layer, 2.0, p) for layer, p in ((0, [1, 6]), (1, -2), (any_lm.n_layers, -1)))):
+            whole = last_logits(any_lm, x, 3, prompt_lengths=[12] * 3)
+            ends = Beginning(any_lm, x[:1]).logits(x[:, 4:], 4, 3)
+    torch.testing.assert_close(ends, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_nothing_is_copied_for_endings(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(*_: object) -> None:
+        raise AssertionError("the beginning was copied")
+
+    monkeypatch.setattr(Beginning, "behind", copied)
+    lm.attribute("The film was really bright", " slow dull", "occlusion")

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import PromptError
-from ..models.passes import Prefix, embed, last_logits
+from ..models.endings import Beginning
+from ..models.passes import embed, last_logits
 from ..models.scoring import Tail, plan_tails
 from ..models.trimming import last_block_trimmed
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache
-
     from ..models.language_model import LanguageModel
 
 Target = str | tuple[str, str]
@@ -51,24 +50,26 @@ class Objective:
         """Tokens of the prompt."""
         return len(self.tokens)
 
-    def value(self, x: torch.Tensor, prefix: Prefix | None = None) -> torch.Tensor:
+    def value(self, x: torch.Tensor, beginning: Beginning | None = None) -> torch.Tensor:
         """Embeddings of prompts (rows, tokens, width) → (rows, targets), nats.
 
-        With a `prefix`, `x` is only the prompts' last part; what stands before is taken from there.
+        With a `beginning`, `x` is only the prompts' last part; what stands before is taken from there.
         """
         total = x.new_zeros(x.shape[0], len(self.names), dtype=torch.float32)
         for number in range(len(self.tails)):
-            cache = None if prefix is None else prefix.behind(self.length - x.shape[1], x.shape[0])
-            total = total + self.share(x, number, cache)
+            total = total + self.share(x, number, beginning)
         return total
 
-    def share(self, x: torch.Tensor, number: int, cache: "DynamicCache | None" = None) -> torch.Tensor:
+    def share(self, x: torch.Tensor, number: int, beginning: Beginning | None = None) -> torch.Tensor:
         """What the reads of one tail add to the value: (rows, targets), from one forward pass."""
         tail = self.tails[number]
         extra = embed(self.lm, list(tail.ids)).expand(x.shape[0], -1, -1)
         rows, keep = torch.cat([x, extra.to(x.dtype)], 1) if tail.ids else x, len(tail.ids) + 1
-        with last_block_trimmed(self.lm, keep):
-            logits = last_logits(self.lm, rows, keep, prompt_lengths=[self.length] * x.shape[0], cache=cache)
+        if beginning is not None:
+            logits = beginning.logits(rows, self.length - x.shape[1], keep)
+        else:
+            with last_block_trimmed(self.lm, keep):
+                logits = last_logits(self.lm, rows, keep, prompt_lengths=[self.length] * x.shape[0])
         logp = logits.log_softmax(-1)
         picked = logp[:, [read.after for read in tail.reads], [read.token for read in tail.reads]]
         return picked @ self.weights[number].to(x.device)

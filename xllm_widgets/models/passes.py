@@ -18,12 +18,14 @@ def last_logits(
     keep: int,
     *,
     prompt_lengths: Sequence[int] | None = None,
+    positions: torch.Tensor | None = None,
     cache: DynamicCache | None = None,
 ) -> torch.Tensor:
     """Logits of the last `keep` positions: (rows, keep, vocabulary), float32.
 
     `x`: ids (rows, tokens) or embeddings (rows, tokens, width), without a mask: attention is causal, so tokens to the
-    right of a row's end change nothing before them. Raises HookDidNotFire if an active edit was skipped.
+    right of a row's end change nothing before them. `positions` (rows or 1, tokens) in the text, if not counted on from
+    the cache. Raises HookDidNotFire if an active edit was skipped.
     """
     words: dict[str, Any] = (
         {"input_ids": x.to(lm.device)} if x.dtype == torch.long else {"inputs_embeds": x.to(lm.device, lm.dtype)}
@@ -34,7 +36,9 @@ def last_logits(
         words["use_cache"] = False
     if lm.keeps_logits:
         words["logits_to_keep"] = keep
-    return _run(lm, words, prompt_lengths)[:, -keep:].float()
+    if positions is not None:
+        words["position_ids"] = positions.to(lm.device)
+    return _run(lm, words, prompt_lengths, positions)[:, -keep:].float()
 
 
 def picked_logits(
@@ -103,14 +107,14 @@ class Snapshot:
 
     def __init__(self, cache: DynamicCache, tokens: int) -> None:
         """Raises TypeError for caches of another kind (a state instead of one entry a token)."""
-        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
-        if any(keys.shape[-2] != tokens for keys, _ in self._layers):
+        self.layers = [(layer.keys, layer.values) for layer in cache.layers]
+        if any(keys.shape[-2] != tokens for keys, _ in self.layers):
             raise TypeError("The cache does not hold one entry a token.")
 
     def behind(self, length: int, rows: int) -> DynamicCache:
         """A fresh cache for `rows` rows that have all read the first `length` tokens."""
         cache = DynamicCache()
-        for i, (keys, values) in enumerate(self._layers):
+        for i, (keys, values) in enumerate(self.layers):
             cache.update(
                 keys[:, :, :length].expand(rows, -1, -1, -1), values[:, :, :length].expand(rows, -1, -1, -1), i
             )

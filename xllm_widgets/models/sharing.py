@@ -28,6 +28,10 @@ class InPlacePath:
         self.lm, self.length = lm, 0
         self._layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
+    def hold(self, read: Snapshot) -> None:
+        """Take over what has been read elsewhere, as embeddings perhaps."""
+        self._layers, self.length = dict(enumerate(read.layers)), read.layers[0][0].shape[2]
+
     def logits(self, rows: Sequence[Row], picked: torch.Tensor, trunk: bool = False) -> torch.Tensor:
         """Logits at the picked tokens of rows padded to one width, (picked, vocabulary); a `trunk` extends the path."""
         ids, positions, prompts = laid_out(rows, self.lm.context_length)

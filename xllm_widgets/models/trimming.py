@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from .attending import attention_by, current_kernel
+from .attending import Kernel, attention_by, current_kernel
 from .passes import last_logits
 from .structure import hidden_of, with_hidden
 
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def last_block_trimmed(lm: "LanguageModel", keep: int) -> Iterator[None]:
+def last_block_trimmed(lm: "LanguageModel", keep: int, kernel: Kernel | None = None) -> Iterator[None]:
     """For the length of a `with` block the last block works on the last `keep` positions; elsewhere it gives zeros.
 
-    A no-op for models that `can_trim` refused. Callers hold the model's lock, and read nothing but those positions.
+    A no-op for models that `can_trim` refused, and where another attention kernel has been chosen than `kernel`, which
+    must take fewer queries than keys, and then heed a boolean mask. Callers hold the model's lock, and read nothing but
+    those positions.
     """
     if not lm.trims_last_block:
         yield
         return
     block = lm.structure.blocks[-1]
     whole, patched = block.forward, "forward" in block.__dict__
-    block.forward = lambda *args, **words: _trimmed(whole, keep, args, words)
+    block.forward = lambda *args, **words: _trimmed(whole, keep, kernel, args, words)
     try:
         yield
     finally:
@@ -68,17 +70,19 @@ class _Seen(Exception):
         self.key, self.value = key, value
 
 
-def _trimmed(whole: Any, keep: int, args: tuple, words: dict[str, Any]) -> Any:
+def _trimmed(whole: Any, keep: int, chosen: Kernel | None, args: tuple, words: dict[str, Any]) -> Any:
     """One call of the last block: keys and values of all positions, everything else for the last ones."""
     hidden = args[0] if args else words["hidden_states"]
     tokens = hidden.shape[1]
-    short = None if current_kernel() is not None else _shortened(args, words, tokens, keep)
+    short = None if current_kernel() is not chosen else _shortened(args, words, tokens, keep)
     if short is None or keep >= tokens:
         return whole(*args, **words)
     seen = _keys_and_values(whole, args, words)
 
     def kernel(module: Any, query: torch.Tensor, key: Any, value: Any, mask: torch.Tensor | None, **options: Any):
         mask = _causal(query, seen.key) if mask is None else mask
+        if chosen is not None:
+            return chosen(module, query, seen.key, seen.value, mask, **options)
         return sdpa_attention_forward(module, query, seen.key, seen.value, mask, **options)[0]
 
     with attention_by(kernel):
