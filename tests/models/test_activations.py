@@ -26,6 +26,13 @@ def test_one_by_one_and_together(any_lm: LanguageModel, positions) -> None:
         assert np.isnan(row[:, alone.shape[1] :]).all()
 
 
+def test_the_last_block_gives_at_some_places_what_it_gives_at_all(any_lm: LanguageModel) -> None:
+    some, every = any_lm.activations(PROMPTS, positions=[-2, -1]), any_lm.activations(PROMPTS, positions="all")
+    for few, row in zip(some, every, strict=True):
+        length = int(np.isfinite(row[0, :, 0]).sum())
+        np.testing.assert_allclose(few, row[:, length - 2 : length], atol=2e-5, rtol=1e-4)
+
+
 def test_nothing_beyond_the_highest_layer_is_computed(any_lm: LanguageModel) -> None:
     ran = []
     handles = [

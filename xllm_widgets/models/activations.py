@@ -14,6 +14,7 @@ from .edits import Positions, layer_numbers
 from .errors import HookDidNotFire
 from .partway import run_up_to
 from .structure import after_block, before_block
+from .trimming import last_block_trimmed
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
@@ -78,14 +79,18 @@ def _keep(
     out: np.ndarray,
     batch: Sequence[int],
 ) -> None:
-    """One forward pass over the prompts `batch`, whose streams go to their rows of `out`.
+    """One forward pass over the prompts `batch`, whose streams go to their rows of `out`; the last block works only on
+    the tokens that are read.
 
     If memory runs out on the way, the smaller batches that follow write the same cells again.
     """
     writer = _Writer(out, batch, [places[i] for i in batch], numbers)
     handles = [_watch(lm, number, writer) for number in set(numbers)]
+    rows = _rows([ids[i] for i in batch])
+    read = rows.shape[1] - min(p for i in batch for p in places[i])
     try:
-        run_up_to(lm, _rows([ids[i] for i in batch]), max(numbers), [len(ids[i]) for i in batch])
+        with last_block_trimmed(lm, read):
+            run_up_to(lm, rows, max(numbers), [len(ids[i]) for i in batch])
     finally:
         for handle in handles:
             handle.remove()
