@@ -173,7 +173,7 @@ def test_an_unknown_size_names_the_sizes() -> None:
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (74, "74 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_durations_are_told_roughly(seconds: float, said: str) -> None:
-    assert cli._duration(seconds) == said
+    assert cli.duration(seconds) == said
 
 
 def test_a_console_without_unicode_is_served_too() -> None:

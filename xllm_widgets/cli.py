@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from xllm_widgets import __version__
 from xllm_widgets.bench import bench
 from xllm_widgets.errors import XllmError
+from xllm_widgets.studies.progress import duration
 
 if TYPE_CHECKING:
     from xllm_widgets.claims import Measurement
@@ -143,7 +144,7 @@ def _measure(planned: list[Measurement]) -> list[Evidence]:
     with err.status("estimating the cost …"):
         seconds = of.estimate(planned)
     names = ", ".join(measurement.name for measurement in planned)
-    err.print(f"{names}: about {_duration(seconds)} here; Ctrl-C keeps what is done.")
+    err.print(f"{names}: about {duration(seconds)} here; Ctrl-C keeps what is done.")
     finished: list[Evidence] = []
     with _progress() as progress:
         for measurement in planned:
@@ -236,7 +237,7 @@ def _sit(paper: Paper, chosen: list[Ability]) -> dict[str, Result]:
     with err.status("estimating the time …"):
         seconds = sitting.estimate_seconds(paper, chosen)
     if seconds > 10:
-        err.print(f"{paper.lm.name}: about {_duration(seconds)} here; Ctrl-C keeps what is done.")
+        err.print(f"{paper.lm.name}: about {duration(seconds)} here; Ctrl-C keeps what is done.")
     with _progress() as progress:
         task = progress.add_task("", total=None)
 
@@ -281,7 +282,7 @@ def train(
     logging.disable_progress_bar()
     plan = training.make_plan(size, recipe, seed, tokens)
     seconds = training.estimate_seconds(plan, device)
-    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {_duration(seconds)} here.")
+    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {duration(seconds)} here.")
     try:
         with _progress() as progress:
             task = progress.add_task("reading the corpus", total=plan.steps)
@@ -301,13 +302,6 @@ def train(
 
 
 app.command()(bench)
-
-
-def _duration(seconds: float) -> str:
-    """74 → "1 min"; a rough figure for a person who decides whether to wait."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _progress() -> Progress:

@@ -7,9 +7,9 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
-from xllm_widgets.lab.panel import duration
 from xllm_widgets.microworld import training
 from xllm_widgets.studies.figures import short_count
+from xllm_widgets.studies.progress import duration
 from xllm_widgets.widgets import palette, style
 
 if TYPE_CHECKING:
