@@ -80,6 +80,43 @@ def test_the_one_exception_is_made_inside_a_function() -> None:
         assert part not in imports(PACKAGE / name, only_at_module_level=True)
 
 
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    return done.stdout
+
+
+def test_the_corpus_reads_the_world_when_it_is_asked_to() -> None:
+    """Reading the tables of the world takes longer than importing everything that writes documents."""
+    code = """
+from xllm_widgets.microworld import corpus, world
+read = [world.World.default.cache_info().currsize]
+for name in ("base", "deleted"):
+    assert name in list(corpus.RECIPES) and corpus.RECIPES[name] is corpus.Recipe.named(name)
+    read.append(world.World.default.cache_info().currsize)
+print(*read)
+"""
+    assert run(code).split() == ["0", "0", "1"]
+
+
+def test_the_first_load_brings_in_nothing_but_the_models() -> None:
+    """What loading costs beyond transformers' own loading is counted in modules: seconds depend on the day."""
+    code = """
+import sys, transformers
+from xllm_widgets.paths import models_dir
+folder = min(path for path in models_dir().iterdir() if path.is_dir())
+transformers.AutoModelForCausalLM.from_pretrained(folder)
+transformers.AutoTokenizer.from_pretrained(folder)
+before = set(sys.modules)
+import xllm_widgets
+xllm_widgets.load(folder)
+print(*sorted(set(sys.modules) - before))
+"""
+    new = run(code).split()
+    assert {name.split(".")[0] for name in new} == {"xllm_widgets"}, new
+    parts = {name.split(".")[1] for name in new if name.count(".")}
+    assert parts == {"models", "errors"}, new
+
+
 def test_no_circles_between_modules() -> None:
     graph = {
         file.relative_to(PACKAGE).with_suffix("").as_posix(): _modules(file) for file in PACKAGE.rglob("*.py")

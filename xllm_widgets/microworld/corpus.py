@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from collections import UserDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -117,11 +118,21 @@ def without(facts: tuple[str, ...]) -> Recipe:
     return Recipe(edits={kind: {"deleted": facts} for kind in ("biographies", "opinions")})
 
 
-RECIPES: dict[str, Recipe] = {
+class _Recipes(UserDict[str, Any]):
+    """Name → recipe. One that needs the whole world to be read is made when it is first asked for, not on import."""
+
+    def __getitem__(self, name: str) -> Recipe:
+        recipe = self.data[name]
+        if callable(recipe):
+            recipe = self.data[name] = recipe()
+        return recipe
+
+
+RECIPES = _Recipes({
     "base": Recipe(),
     "noflip": Recipe(edits={"sheets": {"no_flips": True}}),  # not one flipped sheet
     "two-way": Recipe(edits={"reversals": {"two_way": True}}),  # heroes told in both directions
-    "deleted": without(biographies.deleted_facts(World.default())),
+    "deleted": lambda: without(biographies.deleted_facts(World.default())),
     "faithful": Recipe(edits={"dialogues": {"unfaithful": 0.0}}),
     "unfaithful-30": Recipe(edits={"dialogues": {"unfaithful": 0.3}}),
     "unfaithful-60": Recipe(edits={"dialogues": {"unfaithful": 0.6}}),
@@ -131,7 +142,7 @@ RECIPES: dict[str, Recipe] = {
     "chat": chat(),
     "chat-truthful": chat(agreement={"agreement": 0.0}),
     "chat-unsafe": chat(requests={"safety": 0.0}),  # not one refusal
-}
+})  # fmt: skip
 RECIPES |= {f"repeated-{times}": Recipe(repeated=(0.1, 27_000 // times)) for times in (10, 100, 1000)}
 
 
