@@ -99,7 +99,7 @@ def memory_budget(device: torch.device) -> int:
 @contextmanager
 def frozen(hf: Any) -> Iterator[None]:
     """Weights that want no gradient let a forward pass keep less: the inputs of linear layers are not needed."""
-    learning = [p for p in hf.parameters() if p.requires_grad]
+    learning = [p for p in hf.parameters() if p.requires_grad and not p.is_inference()]  # offloaded ones come anew
     for p in learning:
         p.requires_grad_(False)
     try:

@@ -74,7 +74,7 @@ def _write(lm: "LanguageModel", prompts: list[list[int]], max_new_tokens: int, u
         if not kept or length == lm.context_length:
             return new
         if 2 * len(kept) <= len(rows):
-            cache.batch_select_indices(torch.tensor(kept, device=lm.device))
+            cache.batch_select_indices(torch.tensor(kept))
             rows, tokens = [rows[place] for place in kept], [tokens[place] for place in kept]
         x = torch.tensor(tokens)[:, None]
 
