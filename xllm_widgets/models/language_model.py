@@ -50,8 +50,8 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the embeddings lie."""
-        return self.structure.embeddings.weight.device
+        """Where embeddings are looked up, and prompts are sent; other blocks of a spread model lie elsewhere."""
+        return runs_on(self.structure.embeddings)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -84,7 +84,8 @@ class LanguageModel:
         stored = f" (stored as {self.stored_dtype})" if self.stored_dtype not in ("", _name(self.dtype)) else ""
         return (
             f"{self.name}: {_count(self.n_parameters)} parameters, {type(self.hf).__name__}, {self.n_layers} blocks of "
-            f"width {self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on {self.device}."
+            f"width {self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on "
+            f"{', '.join(places(self.hf))}."
         )
 
     def __repr__(self) -> str:
