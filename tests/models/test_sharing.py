@@ -120,7 +120,8 @@ def test_nothing_computed_under_one_edit_is_used_under_another(family: str, data
         return loop(lm, prompts, labels, active), [likeliest(lm, prompt, 3, active) for prompt in prompts[:2]]
 
     def ask(answer: tuple[np.ndarray, list[list[int]]]) -> None:
-        np.testing.assert_allclose(lm.logprobs(prompts, labels), answer[0], atol=1e-5, rtol=1e-5)
+        slack = 1e-3 if family == "mamba" else 1e-5  # whose float32 scan depends that much on the width of a batch
+        np.testing.assert_allclose(lm.logprobs(prompts, labels), answer[0], atol=slack, rtol=1e-5)
         written = lm.generate(prompts[:2], n=1, max_new_tokens=3, temperature=0)
         assert [row[0].ids for row in written] == answer[1]
 

@@ -9,6 +9,7 @@ import torch
 
 from ..errors import PromptError
 from .batching import Stop, buckets, in_batches, token_budget
+from .coding import Coder
 from .edits import from_the_end
 from .planning import Means, Row, Step, apart, plan
 from .sharing import CopiedPath, InPlacePath, path_for
@@ -62,8 +63,8 @@ def logprobs(
     """See `LanguageModel.logprobs`."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     lists = _lists(continuations, len(prompts))
-    columns = max(map(len, lists), default=0)
-    texts = [text for i, prompt in enumerate(prompts) for text in _texts(lm, prompt, lists[i], i * columns)]
+    columns, coder = max(map(len, lists), default=0), Coder(lm.reader)
+    texts = [text for i, prompt in enumerate(prompts) for text in _texts(lm, coder, prompt, lists[i], i * columns)]
     out = answers(lm, texts, len(prompts) * columns, stop).reshape(len(prompts), columns)
     for row, options in zip(out, lists, strict=True):
         row[len(options) :] = np.nan
@@ -94,11 +95,11 @@ def means(lm: "LanguageModel", texts: Sequence[Text]) -> tuple[InPlacePath | Cop
     return path, plan(tree, Means.of(lm.device, packs=isinstance(path, InPlacePath)))
 
 
-def _texts(lm: "LanguageModel", prompt: str, continuations: list[str], first: int) -> list[Text]:
+def _texts(lm: "LanguageModel", coder: Coder, prompt: str, continuations: list[str], first: int) -> list[Text]:
     """A prompt with each continuation but for its last token, which is asked for and never read; one place each."""
-    ids, texts = lm.prompt_ids(prompt), []
-    for place, continuation in enumerate(continuations, first):
-        new = lm.reader.continuation(prompt, continuation, ids)
+    ids, texts = coder.ids(prompt), []
+    lm.check_room(len(ids))
+    for place, new in enumerate(coder.continuations(prompt, continuations), first):
         lm.check_room(len(ids) + len(new) - 1)
         wants = [Want(position, token, place) for position, token in enumerate(new, len(ids) - 1)]
         texts.append(Text(ids + new[:-1], len(ids), wants))
