@@ -49,8 +49,10 @@ _HOME = {
 
 if TYPE_CHECKING:
     from xllm_widgets.errors import XllmError as XllmError
+    from xllm_widgets.lab import LossPicture as LossPicture
     from xllm_widgets.lab import demonstration_lab as demonstration_lab
     from xllm_widgets.lab import lab as lab
+    from xllm_widgets.methods.tuning import tune as tune
     from xllm_widgets.microworld.corpus import Corpus as Corpus
     from xllm_widgets.microworld.world import World as World
     from xllm_widgets.models.catalogue import bundled_models as bundled_models
