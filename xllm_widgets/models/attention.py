@@ -12,7 +12,7 @@ from ..errors import PromptError
 from .attending import NAME, attention_by
 from .edits import check_fired
 from .errors import UnsupportedModel
-from .partway import run_up_to
+from .partway import run_until_enough
 from .rows import Strip, strip_of
 from .watching import ByStrips, FusedMass, Watcher
 
@@ -44,7 +44,7 @@ def attention(lm: "LanguageModel", prompt: str, segments: Sequence[tuple[int, in
         return torch.stack([a[0].float() for a in _matrices(lm, tokens.ids)]).cpu().numpy()
     ranges = [tokens.covering(start, end) for start, end in segments]
     columns = _columns(ranges, len(tokens)).to(lm.device)
-    if lm.switches_attention and (layers := _watched(lm, tokens.ids, FusedMass(columns))):
+    if lm.switches_attention and (layers := _watched(lm, tokens.ids, FusedMass(lm, columns))):
         return _stacked(lm, layers)
     return _by_strips(lm, tokens.ids, lambda strip: strip.mix(columns))
 
@@ -67,17 +67,17 @@ def _columns(ranges: list[tuple[int, int]], tokens: int) -> torch.Tensor:
 def _watched(lm: "LanguageModel", ids: list[int], watcher: Watcher) -> list[torch.Tensor]:
     """What a watcher sees in one forward pass, the output layer left out; nothing where it is never asked."""
     with attention_by(watcher):
-        run_up_to(lm, torch.tensor([ids]), lm.n_layers, prompt_lengths=[len(ids)])
+        run_until_enough(lm, torch.tensor([ids]), lm.n_layers - 1, prompt_lengths=[len(ids)])
     return watcher.layers
 
 
 def _by_strips(lm: "LanguageModel", ids: list[int], read: Read) -> np.ndarray:
     """Read the attention matrix strip by strip; out of eager matrices where a family is beyond our kernel."""
     if lm.switches_attention:
-        layers = _watched(lm, ids, ByStrips(read))
+        layers = _watched(lm, ids, ByStrips(lm, read))
     elif _strips_are_exact(lm, ids[:8]):
         with attention_implementation(lm.hf, NAME):
-            layers = _watched(lm, ids, ByStrips(read))
+            layers = _watched(lm, ids, ByStrips(lm, read))
     else:
         layers = []
     return _stacked(lm, layers or [read(strip_of(matrix[0])) for matrix in _matrices(lm, ids)])
@@ -89,7 +89,7 @@ def _strips_are_exact(lm: "LanguageModel", ids: list[int]) -> bool:
     whole = torch.eye(len(ids), device=lm.device)
     try:
         with attention_implementation(lm.hf, NAME):
-            ours = _watched(lm, ids, ByStrips(lambda strip: strip.mix(whole)))
+            ours = _watched(lm, ids, ByStrips(lm, lambda strip: strip.mix(whole)))
     except (TypeError, ValueError, AttributeError, IndexError, RuntimeError):
         return False
     slack = 1e-5 if lm.dtype == torch.float32 else 2e-2
