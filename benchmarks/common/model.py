@@ -1,6 +1,6 @@
 """The model that all contestants read: a Llama shape with random weights and a tokenizer of made-up words.
 
-    python common/model.py FOLDER SHAPE DTYPE     builds it
+    python common/model.py FOLDER SHAPE DTYPE DEVICE     builds it
 
 A word is one token and brings its own space, so that a text of n words has n tokens in every tokenizer's eyes. There is
 no mark for the end of a text, so that whoever samples has to write as many tokens as were asked for.
@@ -63,7 +63,7 @@ def _write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
 
 
-def build(folder: Path, shape: str, dtype: str) -> None:
+def build(folder: Path, shape: str, dtype: str, device: str = "cpu") -> None:
     """Write configuration, weights and tokenizer of a shape. Large weights, so that answers differ visibly."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
@@ -75,7 +75,8 @@ def build(folder: Path, shape: str, dtype: str) -> None:
         vocab_size=VOCABULARY, max_position_embeddings=8192, tie_word_embeddings=True, initializer_range=0.05,
         bos_token_id=0, eos_token_id=None, pad_token_id=1, **SHAPES[shape],
     )  # fmt: skip
-    hf = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    with torch.device(device):
+        hf = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     hf.save_pretrained(folder)
     _write_tokenizer(folder)
 
@@ -104,4 +105,4 @@ def load_lm(setting: "Setting") -> Any:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    build(Path(sys.argv[1]), *sys.argv[2:])

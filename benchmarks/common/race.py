@@ -170,5 +170,5 @@ def _guarded(entrant: Entrant, action: Any) -> None:
 
 def build_model(options: Options, folder: Path) -> None:
     """Write the model that all contestants read, in a process of its own."""
-    command = [sys.executable, str(HERE / "model.py"), str(folder), options.shape, options.dtype]
+    command = [sys.executable, str(HERE / "model.py"), str(folder), options.shape, options.dtype, options.device]
     subprocess.run(command, check=True, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL)

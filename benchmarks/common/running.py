@@ -1,6 +1,7 @@
 """The command line that all benchmarks share: options in, tables on the terminal and in a file out."""
 
 import argparse
+import shutil
 import tempfile
 from dataclasses import fields
 from pathlib import Path
@@ -45,11 +46,20 @@ def options(arguments: list[str] | None = None, names: tuple[str, ...] = ()) -> 
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(getattr(asked, "names", ())) - set(names)):
         parser.error(f"there is no benchmark {unknown[0]!r}; choose of {', '.join(names)}")
-    if wrong := [word for word in asked.python if "=" not in word]:
-        parser.error(f"--python wants NAME=PATH, not {wrong[0]!r}")
     told = {f.name: getattr(asked, f.name) for f in fields(Options) if f.name not in ("only", "interpreters")}
-    interpreters = dict(word.split("=", 1) for word in asked.python)
+    interpreters = dict(_environment(word, parser) for word in asked.python)
     return Options(**told, only=tuple(asked.only), interpreters=interpreters), asked
+
+
+def _environment(word: str, parser: argparse.ArgumentParser) -> tuple[str, str]:
+    """ "recent=/path/to/python" → its two halves; ends the program in one sentence where they make no sense."""
+    name, _, path = word.partition("=")
+    known = sorted(file.stem for file in (Path(__file__).resolve().parent.parent / "peers").glob("*.txt"))
+    if name not in known:
+        parser.error(f"--python wants NAME=PATH with a name of {', '.join(known)}, not {word!r}")
+    if shutil.which(path) is None:
+        parser.error(f"there is no interpreter {path!r} for {name}")
+    return name, path
 
 
 def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -> None:
