@@ -41,7 +41,7 @@ def read(found: list[Strip], heads: int, tokens: int, what) -> torch.Tensor:
 @settings(max_examples=60, deadline=None)
 @given(
     tokens=st.integers(1, 40),
-    size=st.sampled_from([0.1, 1.0, 30.0]),
+    size=st.sampled_from([0.25, 1.0, 4.0]),
     softcap=st.sampled_from([None, 2.0]),
     sunk=st.booleans(),
     masked=st.sampled_from(["causal", "all", "window", "additive"]),
@@ -50,7 +50,8 @@ def read(found: list[Strip], heads: int, tokens: int, what) -> torch.Tensor:
 )
 def test_every_reading_is_that_of_the_whole_matrix(tokens, size, softcap, sunk, masked, strip, seed) -> None:
     draw = torch.Generator().manual_seed(seed)
-    query, key = (torch.randn(3, tokens, 4, generator=draw) * size for _ in range(2))
+    # Multiples of a power of two: their products are exact, so that only what is made of them is compared.
+    query, key = (torch.randint(-3, 4, (3, tokens, 4), generator=draw) * size for _ in range(2))
     sinks = torch.randn(3, generator=draw) if sunk else None
     mask = window(tokens, 5) if masked == "window" else None
     if masked == "additive":
@@ -67,13 +68,13 @@ def test_every_reading_is_that_of_the_whole_matrix(tokens, size, softcap, sunk, 
         found = list(strips(query, key, how))
     expected = matrix(query, key, how)
     values = torch.randn(tokens, 2, generator=draw)
-    np.testing.assert_allclose(read(found, 3, tokens, lambda s: s.mix(values)), expected @ values.double(), atol=2e-5)
+    np.testing.assert_allclose(read(found, 3, tokens, lambda s: s.mix(values)), expected @ values.double(), atol=1e-5)
     p = expected / expected.sum(-1, keepdim=True)
     np.testing.assert_allclose(
-        read(found, 3, tokens, Strip.entropy), torch.special.entr(p).sum(-1), atol=1e-4, rtol=1e-4
+        read(found, 3, tokens, Strip.entropy), torch.special.entr(p).sum(-1), atol=1e-5, rtol=1e-5
     )
     back = (torch.arange(tokens)[:, None] - torch.arange(tokens)).double()
-    np.testing.assert_allclose(read(found, 3, tokens, Strip.distance), (p * back).sum(-1), atol=1e-3)
+    np.testing.assert_allclose(read(found, 3, tokens, Strip.distance), (p * back).sum(-1), atol=5e-5)
 
 
 def test_a_written_matrix_reads_like_a_strip() -> None:

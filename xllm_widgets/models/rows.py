@@ -120,11 +120,9 @@ def _hide(scores: torch.Tensor, how: Scoring, heads: slice, queries: slice, keys
 
 def _strip(scores: torch.Tensor, sinks: torch.Tensor | None, heads: slice, queries: slice, keys: slice) -> Strip:
     largest = scores.amax(-1, keepdim=True)
-    if sinks is not None:
-        sinks = sinks.float()[:, None, None]
-        largest = torch.maximum(largest, sinks)
     scores -= largest
     weights = scores.exp()
     tokens = weights.sum(-1, keepdim=True)
-    total = tokens if sinks is None else tokens + (sinks - largest).exp()
+    # A sink far above every token overflows to infinity here, and leaves them the nothing that they get.
+    total = tokens if sinks is None else tokens + (sinks.float()[:, None, None] - largest).exp()
     return Strip(heads, queries, keys, scores, weights, tokens, total)
