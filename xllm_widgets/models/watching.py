@@ -96,7 +96,7 @@ class ByStrips(Watcher):
         mixed = None if values is None else values.new_empty(heads, tokens, values.shape[-1])
         seen = None
         for strip in strips(query[0], keys, _scoring(module, query, mask, options)):
-            if values is not None:
+            if mixed is not None and values is not None:
                 mixed[strip.heads, strip.queries] = strip.mix(values[strip.heads])
             answer = self.read(strip)
             seen = answer.new_empty(heads, tokens, answer.shape[-1]) if seen is None else seen
