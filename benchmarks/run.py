@@ -27,7 +27,8 @@ def main() -> None:
     chosen, asked = options(names=NAMES)
     everything = not (asked.names or chosen.only or chosen.small) and (chosen.device, chosen.shape) == ("cpu", "6m")
     out = asked.out or (Path(__file__).with_name("RESULTS.md") if everything else None)
-    run([importlib.import_module(name).BENCHMARK for name in asked.names or NAMES], chosen, out)
+    benchmarks = [importlib.import_module(name).BENCHMARK for name in asked.names or NAMES]
+    raise SystemExit(not run(benchmarks, chosen, out))
 
 
 if __name__ == "__main__":

@@ -27,13 +27,12 @@ class Row:
     figure: float | None = None
 
     def cells(self) -> list[str]:
-        """As printed, under `head`."""
+        """As printed, under HEAD."""
         if self.note:
-            return [self.name, "skipped", *[""] * 6]
-        figure = "–" if self.figure is None else plain(self.figure)
+            return [self.name, "skipped", *[""] * 5]
         return [
             self.name, _time(self.seconds), _ratio(self.time_ratio), _memory(self.peak), _ratio(self.memory_ratio),
-            "–" if np.isnan(self.difference) else f"{self.difference:.0e}", _ratio(self.over_floor), figure,
+            "–" if np.isnan(self.difference) else f"{self.difference:.0e}", _ratio(self.over_floor),
         ]  # fmt: skip
 
 
@@ -49,18 +48,22 @@ class Verdict:
     def word(self) -> str:
         if np.isnan(self.measured):
             return "not measured"
-        least = self.target.measure in ("time", "memory")
-        return (
-            "met" if (self.measured >= self.target.bound if least else self.measured <= self.target.bound) else "missed"
-        )
+        at_least = self.target.measure in ("time", "memory")
+        met = self.measured >= self.target.bound if at_least else self.measured <= self.target.bound
+        return "met" if met else "missed"
 
     def cells(self) -> list[str]:
         return [self.target.case, self.words, plain(self.measured), self.word]
 
 
-def head(benchmark: Benchmark) -> list[str]:
-    """The titles over `Row.cells`; the last one stands for what the benchmark's runs count, if they do."""
-    return [*HEAD, benchmark.figure or "–"]
+def table(benchmark: Benchmark, found: list[Row]) -> list[list[str]]:
+    """Titles and rows as text; what the benchmark's runs count, if they do, stands in a column of its own."""
+    if not benchmark.figure:
+        return [HEAD, *(row.cells() for row in found)]
+    figures = ["–" if row.figure is None else plain(row.figure) for row in found]
+    return [
+        [*HEAD, benchmark.figure], *([*row.cells(), figure] for row, figure in zip(found, figures, strict=True)),
+    ]  # fmt: skip
 
 
 def rows(benchmark: Benchmark, case: Case, laps: list[Lap], options: Options) -> list[Row]:

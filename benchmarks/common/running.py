@@ -62,19 +62,21 @@ def _environment(word: str, parser: argparse.ArgumentParser) -> tuple[str, str]:
     return name, path
 
 
-def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -> None:
-    """Run them one after the other; what is finished is printed, and written, at once."""
-    console, parts, judged = Console(width=150), [], []
+def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -> bool:
+    """Run them one after the other; what is finished is printed, and written, at once. Did our way run in all?"""
+    console, parts, judged, complete = Console(width=150), [], [], True
     with tempfile.TemporaryDirectory() as folder:
         build_model(chosen, Path(folder))
         for benchmark in benchmarks:
             for case in benchmark.cases:
                 found, verdicts = _one(benchmark, case, chosen, Path(folder), console)
                 _print(benchmark, case, found, verdicts, console)
+                complete &= not found[0].note
                 parts.append(_section(benchmark, case, found))
                 judged += [[benchmark.name, *verdict.cells()] for verdict in verdicts]
                 if out is not None:
                     out.write_text(_document(chosen, parts, judged), encoding="utf-8")
+    return complete
 
 
 def _one(benchmark: Benchmark, case: Case, chosen: Options, folder: Path, console: Console) -> tuple[list, list]:
@@ -89,9 +91,10 @@ def _one(benchmark: Benchmark, case: Case, chosen: Options, folder: Path, consol
 
 
 def _print(benchmark: Benchmark, case: Case, found: list, verdicts: list, console: Console) -> None:
-    table = Table(*report.head(benchmark), title=f"{benchmark.name} · {case.label}", title_justify="left")
-    for row in found:
-        table.add_row(*row.cells())
+    head, *body = report.table(benchmark, found)
+    table = Table(*head, title=f"{benchmark.name} · {case.label}", title_justify="left")
+    for cells in body:
+        table.add_row(*cells)
     console.print(table)
     for line in _skipped(found):
         console.print(f"  skipped: {line}", markup=False)
@@ -104,7 +107,8 @@ def _skipped(found: list) -> list[str]:
 
 
 def _section(benchmark: Benchmark, case: Case, found: list) -> str:
-    table = report.markdown(report.head(benchmark), [row.cells() for row in found])
+    head, *body = report.table(benchmark, found)
+    table = report.markdown(head, body)
     skipped = "".join(f"\nSkipped: {line}\n" for line in _skipped(found))
     return f"## {benchmark.name} · {case.label}\n\n{benchmark.question}\n\n{table}{skipped}"
 
@@ -118,4 +122,4 @@ def _document(chosen: Options, parts: list[str], judged: list[list[str]]) -> str
 def main(benchmark: Benchmark) -> None:
     """One benchmark from its own script."""
     chosen, asked = options()
-    run([benchmark], chosen, asked.out)
+    raise SystemExit(not run([benchmark], chosen, asked.out))
