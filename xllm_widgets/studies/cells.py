@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,8 +62,9 @@ def measure(cell: Cell) -> Outcome:
     """Run a cell where this is called: in a worker, on a thread, on another machine. Raises nothing but Ctrl-C."""
     outer = progress.current()  # only where no executor lies between
     try:
+        study, lm = registry.run_of(registry.find(cell.study)), _model(cell)
         with _threads(cell.threads), progress.watch(should_stop=outer.should_stop if outer else None) as watcher:
-            evidence = registry.run_of(registry.find(cell.study))(_model(cell), **cell.settings)
+            evidence = study(lm, **cell.settings)
         if watcher.stopped:  # half a cell is none
             raise KeyboardInterrupt
         return Outcome(evidence.to_json())
@@ -73,9 +75,9 @@ def measure(cell: Cell) -> Outcome:
 def seconds(cell: Cell) -> float:
     """How long a cell would take where this is called, from its first parts; 0 where it cannot be run at all."""
     try:
+        study, lm = registry.run_of(registry.find(cell.study)), _model(cell)
         with _threads(cell.threads):
-            study = registry.run_of(registry.find(cell.study))
-            return registry.estimate_seconds(study, _model(cell), **cell.settings)
+            return registry.estimate_seconds(study, lm, **cell.settings)
     except Exception:  # the cell itself will say why
         return 0.0
 
@@ -146,11 +148,10 @@ def release() -> None:
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
     """Compute with so many threads: workers side by side that each take every core only wait for one another."""
-    if count is None:
+    torch = sys.modules.get("torch")  # what does not lie on this machine needs none
+    if count is None or torch is None:
         yield
         return
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
