@@ -43,10 +43,10 @@ class LanguageModel:
         self.switches_attention = attending.install(hf)
         self.shares_prefixes = False
         self.shares_prefixes = passes.can_share_prefixes(self)
-        self.takes_positions = _takes(hf.forward, "position_ids")
-        self.in_place = sharing.longest_in_place(self)
         self.trims_last_block = False
         self.trims_last_block = trimming.can_trim(self)
+        self.takes_positions = _takes(hf.forward, "position_ids")
+        self.in_place = sharing.longest_in_place(self)
 
     @property
     def device(self) -> torch.device:

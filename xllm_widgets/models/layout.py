@@ -36,3 +36,12 @@ def tree_mask(rows: Sequence[Row], width: int, lm: "LanguageModel") -> torch.Ten
             view[first:end, first:end] = np.tri(end - first, dtype=bool)
     mask = torch.zeros(len(rows), 1, width, width, dtype=lm.dtype)
     return mask.masked_fill_(torch.from_numpy(~seen)[:, None], -torch.inf).to(lm.device)
+
+
+def rows_of(mask: torch.Tensor | None, columns: torch.Tensor, width: int, lm: "LanguageModel") -> torch.Tensor:
+    """The mask's rows for some columns (rows, n) as queries, additive (rows, 1, n, width); None is the causal mask."""
+    columns = columns.to(lm.device)
+    if mask is not None:
+        return mask.gather(2, columns[:, None, :, None].expand(-1, 1, -1, width))
+    hidden = torch.arange(width, device=lm.device) > columns[:, None, :, None]
+    return torch.zeros(hidden.shape, dtype=lm.dtype, device=lm.device).masked_fill_(hidden, -torch.inf)

@@ -1,6 +1,7 @@
 """A path of tokens that a model has read, and rows of tokens that go on from it: in place, or on copies of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,7 +10,8 @@ from transformers import DynamicCache
 from .attending import Kernel, attention_by
 from .decoding import CopiedSamples, InPlaceSamples, refuse, written
 from .errors import UnsupportedModel
-from .layout import laid_out, tree_mask
+from .last_rows import columns_of, last_block_at
+from .layout import laid_out, rows_of, tree_mask
 from .merging import Partial, attend, merge
 from .passes import Snapshot, last_logits, picked_logits
 from .planning import Row
@@ -38,7 +40,7 @@ class InPlacePath:
         mask = tree_mask(rows, ids.shape[1], self.lm)
         if trunk:
             self.length = rows[0].start
-        with attention_by(self._kernel([row.start for row in rows], ids.shape[1], mask, trunk)):
+        with self._attended([row.start for row in rows], ids.shape[1], mask, trunk, picked):
             out = picked_logits(self.lm, ids, picked, prompt_lengths=prompts, positions=positions, mask=mask)
         if trunk:
             self.length += len(rows[0])
@@ -47,6 +49,20 @@ class InPlacePath:
     def samples(self, rows: int) -> "InPlaceSamples":
         """That many rows which each go on from the end of the path."""
         return InPlaceSamples(self, rows)
+
+    @contextmanager
+    def _attended(
+        self, starts: list[int], width: int, mask: torch.Tensor | None, trunk: bool, picked: torch.Tensor
+    ) -> Iterator[None]:
+        """Put our kernels in front of the model; the last block leaves out what is not read, if that is most of it."""
+        columns = columns_of(picked, len(starts), width)
+        with attention_by(self._kernel(starts, width, mask, trunk)):
+            if not self.lm.trims_last_block or 2 * columns.shape[1] > width:
+                yield
+                return
+            few = self._kernel(starts, columns.shape[1], rows_of(mask, columns, width, self.lm), trunk)
+            with last_block_at(self.lm, columns, few):
+                yield
 
     def _kernel(self, starts: list[int], width: int, mask: torch.Tensor | None, trunk: bool) -> Kernel:
         depth, uneven = max(starts), _Uneven(starts, width) if min(starts) < max(starts) else None
@@ -126,17 +142,18 @@ def path_for(lm: "LanguageModel", longest: int) -> InPlacePath | CopiedPath:
 
 
 def longest_in_place(lm: "LanguageModel") -> int:
-    """The longest text of which branches may attend to a shared path in place; 0: none. Tried out on five tokens."""
+    """The longest text of which branches may attend to a shared path in place; 0: none. Tried out on six tokens."""
     if not (lm.switches_attention and lm.shares_prefixes and lm.takes_positions):
         return 0
     ids = (torch.arange(6) % lm.structure.embeddings.weight.shape[0]).tolist()
-    branches = Row(3, ids[3:6], [3, 4, 4], [5] * 3, [(0, 1, -1), (1, 2, 0), (2, 3, 0)])
+    trunk = Row(0, ids[:3], [0, 1, 2], [6] * 3, [(0, 3, -1)])
+    branches = Row(3, [ids[3], ids[4], *ids[4:6]], [3, 4, 4, 5], [6] * 4, [(0, 1, -1), (1, 2, 0), (2, 4, 0)])
     path = InPlacePath(lm)
     with torch.no_grad():
-        whole = last_logits(lm, torch.tensor([ids[:5], [*ids[:4], ids[5]]]), 1)[:, 0]
+        whole = last_logits(lm, torch.tensor([ids]), 2)[0]
         try:
-            path.logits([Row(0, ids[:3], [0, 1, 2], [5] * 3, [(0, 3, -1)])], torch.tensor([2]), trunk=True)
-            shared = path.logits([branches], torch.tensor([1, 2]))
+            path.logits([trunk], torch.tensor([2]), trunk=True)
+            shared = path.logits([branches], torch.tensor([1, 3]))
         except (TypeError, ValueError, AttributeError, KeyError, IndexError, RuntimeError, UnsupportedModel):
             return 0
     slack = 1e-3 if lm.dtype == torch.float32 else 5e-2

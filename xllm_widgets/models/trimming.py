@@ -77,7 +77,7 @@ def _trimmed(whole: Any, keep: int, chosen: Kernel | None, args: tuple, words: d
     short = None if current_kernel() is not chosen else _shortened(args, words, tokens, keep)
     if short is None or keep >= tokens:
         return whole(*args, **words)
-    seen = _keys_and_values(whole, args, words)
+    seen = keys_and_values(whole, args, words)
 
     def kernel(module: Any, query: torch.Tensor, key: Any, value: Any, mask: torch.Tensor | None, **options: Any):
         mask = _causal(query, seen.key) if mask is None else mask
@@ -91,7 +91,7 @@ def _trimmed(whole: Any, keep: int, chosen: Kernel | None, args: tuple, words: d
     return with_hidden(out, torch.cat([top.new_zeros(top.shape[0], tokens - keep, top.shape[2]), top], 1))
 
 
-def _keys_and_values(whole: Any, args: tuple, words: dict[str, Any]) -> _Seen:
+def keys_and_values(whole: Any, args: tuple, words: dict[str, Any]) -> _Seen:
     """Enter the block, and leave it as soon as attention is asked for."""
 
     def kernel(module: Any, query: Any, key: torch.Tensor, value: torch.Tensor, mask: Any, **options: Any) -> None:
@@ -108,21 +108,21 @@ def _keys_and_values(whole: Any, args: tuple, words: dict[str, Any]) -> _Seen:
 def _shortened(args: tuple, words: dict[str, Any], tokens: int, keep: int) -> tuple[tuple, dict[str, Any]] | None:
     """A block's arguments for its last positions alone; None where it is not known what an argument means."""
     new = {name: _cut(name, value, keep) for name, value in words.items()}
-    rest = [value for name, value in words.items() if name not in _AXES] + list(args[1:])
+    rest = [value for name, value in words.items() if name not in AXES] + list(args[1:])
     if any(isinstance(value, torch.Tensor) and tokens in value.shape for value in rest):
         return None
     return (args[0][:, -keep:], *args[1:]) if args else (), new
 
 
-_AXES = {"hidden_states": 1, "attention_mask": 2, "position_embeddings": -2, "position_ids": -1, "cache_position": -1}
+AXES = {"hidden_states": 1, "attention_mask": 2, "position_embeddings": -2, "position_ids": -1, "cache_position": -1}
 
 
 def _cut(name: str, value: Any, keep: int) -> Any:
-    if name not in _AXES or value is None:
+    if name not in AXES or value is None:
         return value
     if isinstance(value, tuple):
         return tuple(_cut(name, part, keep) for part in value)
-    return value.narrow(_AXES[name], value.shape[_AXES[name]] - keep, keep)
+    return value.narrow(AXES[name], value.shape[AXES[name]] - keep, keep)
 
 
 def _causal(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
