@@ -101,4 +101,4 @@ def _hooks(lm: LanguageModel) -> int:
 
 def test_estimates_grow_with_the_work(lm: LanguageModel) -> None:
     one = lm.estimate_seconds("The film", [" a"])
-    assert 0 < one < lm.estimate_seconds(["The film was bright and moving"] * 500, [" a", " really dull"])
+    assert 0 < one < lm.estimate_seconds([f"The film {i} was dull" for i in range(500)], [" a", " really"])

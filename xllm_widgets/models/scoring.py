@@ -61,14 +61,23 @@ def logprobs(
     stop: Stop | None = None,
 ) -> np.ndarray:
     """See `LanguageModel.logprobs`."""
+    texts, lists = texts_of(lm, prompts, continuations)
+    columns = max(map(len, lists), default=0)
+    out = answers(lm, texts, len(lists) * columns, stop).reshape(len(lists), columns)
+    for row, options in zip(out, lists, strict=True):
+        row[len(options) :] = np.nan
+    return out
+
+
+def texts_of(
+    lm: "LanguageModel", prompts: str | Sequence[str], continuations: Sequence[str] | Sequence[Sequence[str]]
+) -> tuple[list[Text], list[list[str]]]:
+    """What is to be read for each prompt with each of its continuations, row by row, and the continuations of each."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     lists = _lists(continuations, len(prompts))
     columns, coder = max(map(len, lists), default=0), Coder(lm.reader)
     texts = [text for i, prompt in enumerate(prompts) for text in _texts(lm, coder, prompt, lists[i], i * columns)]
-    out = answers(lm, texts, len(prompts) * columns, stop).reshape(len(prompts), columns)
-    for row, options in zip(out, lists, strict=True):
-        row[len(options) :] = np.nan
-    return out
+    return texts, lists
 
 
 def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop | None = None) -> np.ndarray:
