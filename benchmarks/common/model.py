@@ -60,6 +60,7 @@ def _write_tokenizer(folder: Path) -> None:
     core.save(str(folder / "tokenizer.json"))
     told = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "pad_token": "<pad>"}
     told |= {"model_max_length": 8192, "clean_up_tokenization_spaces": False}
+    told |= {"model_input_names": ["input_ids", "attention_mask"]}  # older ones add token types, which no Llama takes
     (folder / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
 
 
