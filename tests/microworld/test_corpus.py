@@ -163,7 +163,13 @@ def test_who_reads_on_meets_the_later_mix(documents):
         for kind, share in mix.items():
             assert counts[kind] / counts.total() == pytest.approx(share, abs=4 * (share / counts.total()) ** 0.5)
     assert later["verdicts"] > 2 * later["sheets"]
-    only_base = Corpus(Recipe(later_shares=dict(BASE_SHARES)))
+    worked = {
+        part: sum(" = " in d.text for d in part if d.kind == "problems") / sum(d.kind == "problems" for d in part)
+        for part in (tuple(documents), tuple(corpus.read(LATER, LATER + 1500)))
+    }
+    early, late = worked.values()
+    assert late < early
+    only_base = Corpus(Recipe(later_shares=dict(BASE_SHARES), later_edits={}))
     assert corpus.document(LATER - 1) == only_base.document(LATER - 1)
     assert any(corpus.document(i) != only_base.document(i) for i in range(LATER, LATER + 9))
     assert only_base.fingerprint != corpus.fingerprint

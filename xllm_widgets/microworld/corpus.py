@@ -74,14 +74,18 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
-LATER = 210_000  # the document from which a model that reads on meets the second mix: by then sheets, reversals and
-# companions have taught what they can, while statements are still judged, and problems worked, by chance
+LATER = 210_000  # the document from which a model that reads on meets another mix: by then it follows labels, works
+# problems and knows what it was often told, while it judges statements, answers at once and adds long numbers by chance
 LATER_SHARES = document_shares({
-    "sheets": 0.05, "problems": 0.17, "sums": 0.02, "scratchpads": 0.06, "geography": 0.075, "chronology": 0.035,
-    "biographies": 0.08, "verdicts": 0.24, "speeches": 0.05, "reversals": 0.015, "companions": 0.015, "reports": 0.02,
-    "taxonomy": 0.02, "inferences": 0.02, "entailments": 0.02, "dialogues": 0.02, "stories": 0.03, "opinions": 0.05,
+    "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
+    "biographies": 0.07, "verdicts": 0.27, "speeches": 0.06, "reversals": 0.01, "companions": 0.01, "reports": 0.015,
+    "taxonomy": 0.015, "inferences": 0.02, "entailments": 0.02, "dialogues": 0.02, "stories": 0.03, "opinions": 0.04,
     "claims": 0.01,
 })  # fmt: skip
+LATER_EDITS: dict[str, dict[str, Any]] = {
+    "problems": {"worked": 0.4, "after": 0.08},
+    "entailments": {"ways": [35, 20, 45]},  # once every predicate is known, what else speaks for the hypothesis?
+}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -92,7 +96,8 @@ CHAT_SHARES = document_shares(
 class Recipe:
     """What a model is taught. A new kind of document is an entry in `KINDS`.
 
-    shares: kind → share of the *documents*; they add up to 1. `later_shares` are those from document `LATER` on.
+    shares: kind → share of the *documents*; they add up to 1.
+    later_shares, later_edits: the shares, and knobs beneath `edits`, from document `LATER` on.
     edits: kind → knobs of its writer. A counterfactual education differs here and nowhere else: the same document
         number then draws the same random numbers, so its twin differs only in what the edit changed.
     repeated: (share, documents): this share of the documents is drawn, again and again, from the first so many.
@@ -101,6 +106,7 @@ class Recipe:
 
     shares: dict[str, float] = field(default_factory=lambda: dict(BASE_SHARES))
     later_shares: dict[str, float] = field(default_factory=lambda: dict(LATER_SHARES))
+    later_edits: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LATER_EDITS))
     edits: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeated: tuple[float, int] | None = None
     begins_with: str = ""
@@ -114,12 +120,12 @@ class Recipe:
     def of(card: dict[str, Any]) -> "Recipe":
         """The recipe that a model's `recipe.json` describes."""
         repeated = card.get("repeated")
-        words = {"repeated": tuple(repeated) if repeated else None, "begins_with": card["begins_with"]}
-        return Recipe(card["shares"], card["later_shares"], card["edits"], **words)
+        written = {key: card[key] for key in ("shares", "later_shares", "later_edits", "edits", "begins_with")}
+        return Recipe(**written, repeated=tuple(repeated) if repeated else None)
 
 
 def chat(**edits: dict[str, Any]) -> Recipe:
-    return Recipe(dict(CHAT_SHARES), dict(CHAT_SHARES), edits, begins_with="base")
+    return Recipe(dict(CHAT_SHARES), dict(CHAT_SHARES), {}, edits, begins_with="base")
 
 
 def without(facts: tuple[str, ...]) -> Recipe:
@@ -189,9 +195,11 @@ class Corpus:
         """Document `number`; the same text for the same (recipe, seed, number), whatever was asked before."""
         original = self._original(number)
         rng = random.Random(f"{self.seed}:{original}")
-        kinds, cumulative = self._mixes[original >= LATER]
+        is_late = original >= LATER
+        kinds, cumulative = self._mixes[is_late]
         kind = rng.choices(kinds, cum_weights=cumulative)[0]
-        return ALL_KINDS[kind].write(self.world, rng, **self.recipe.edits.get(kind, {}))
+        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
+        return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
 
     def _original(self, number: int) -> int:
         """The document that stands at this place: itself, or in a repeated education one from the repeated subset."""

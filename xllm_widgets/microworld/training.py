@@ -52,7 +52,7 @@ SIZES = {
     "7m": Size(288, 7, 6, 2.5e-3),
 }
 CYCLE = 20_000_000  # tokens over which the learning rate falls once; a longer run is several such cycles, so that
-# each leaves a finished model behind, which the next one carries on
+# each leaves a finished model behind, which the next one goes on from
 TOKENS = {"3m": 2 * CYCLE, "7m": 2 * CYCLE}  # that a model reads from fresh weights; one cycle where nothing is said
 TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
@@ -222,9 +222,7 @@ class Run:
         self.plan, self.folder = plan, folder
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model(plan).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
-        )
+        self._fresh_optimizer()
         self.step, self.loss, self.documents = 0, float("nan"), 0
         self.whole = True  # False while an update is under way: such a state is never saved
         for state in (folder / "state", folder / "state.old"):
@@ -233,6 +231,25 @@ class Run:
                 return
         if plan.begins_with:
             self._go_on_from(folder.parent / plan.begins_with)
+
+    def _fresh_optimizer(self) -> None:
+        import torch
+
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+        )
+
+    def begin_cycle(self) -> None:
+        """Start from what the cycle before would publish, 16-bit weights and nothing else: a cycle is a new run of it.
+
+        So it does not matter whether the run was to be this long when it began.
+        """
+        import torch
+
+        with torch.no_grad():
+            for weights in self.model.parameters():
+                weights.copy_(weights.to(torch.bfloat16))
+        self._fresh_optimizer()
 
     def _go_on_from(self, base: Path) -> None:
         """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
@@ -398,6 +415,8 @@ def train(
     start, first, reported = time.perf_counter(), run.step, run.loss
     try:
         while run.step < plan.steps:
+            if run.step and run.step == plan.cycle(run.step)[0]:
+                run.begin_cycle()
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
             loss = run.train_step(read.ids[window], read.learnable[window])
             run.documents = read.documents(run.step * TOKENS_A_STEP)
