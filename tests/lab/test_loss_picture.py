@@ -27,7 +27,7 @@ class Screen:
     """Stands in for the front end: what was put on it, and what was then renewed."""
 
     def __init__(self):
-        self.shown, self.renewed = [], []
+        self.shown, self.renewed, self.at_the_end = [], [], []
 
     def display(self, what, display_id=None):
         assert display_id is True
@@ -36,6 +36,17 @@ class Screen:
 
     def update(self, what):
         self.renewed.append(what._repr_mimebundle_())
+
+    def register(self, event, callback):
+        assert event == "post_run_cell"
+        self.at_the_end.append(callback)
+
+    def unregister(self, event, callback):
+        self.at_the_end.remove(callback)
+
+    def end_the_cell(self):
+        for callback in list(self.at_the_end):
+            callback(None)
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ def clock(monkeypatch):
 def screen(monkeypatch):
     screen = Screen()
     monkeypatch.setattr("IPython.display.display", screen.display)
-    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": None})())
+    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": None, "events": screen})())
     return screen
 
 
@@ -135,3 +146,28 @@ def test_pictures_are_of_one_size(clock):
         watch(Progress(step, 2, loss, 100.0))
         sizes.add(watch.to_png()[16:24])  # width and height in a PNG's header
     assert len(sizes) == 1
+
+
+def test_an_interrupted_run_is_shown_as_stopped_when_its_cell_ends(clock, screen):
+    watch = LossPicture()
+    for step in (1, 2, 3):
+        watch(Progress(step, 10, 3.0, 100.0))
+        clock.now += 30.0
+    assert "left" in watch.describe()
+    screen.end_the_cell()
+    assert "stopped after 60 s" in watch.describe()
+    assert "stopped after 60 s" in screen.renewed[-1][0]["text/plain"]
+    assert not screen.at_the_end
+    watch(Progress(4, 10, 3.0, 100.0))
+    watch(Progress(1, 10, 3.0, 100.0))  # the next run is not stopped
+    assert "stopped" not in watch.describe()
+
+
+def test_a_finished_run_is_not_called_stopped(clock, screen):
+    watch = LossPicture()
+    for step in (1, 2):
+        watch(Progress(step, 2, 3.0, 100.0))
+    before = len(screen.renewed)
+    screen.end_the_cell()
+    assert len(screen.renewed) == before
+    assert "finished" in watch.describe()

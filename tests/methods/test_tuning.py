@@ -214,3 +214,29 @@ def test_large_models_learn_in_smaller_steps():
     assert tuning._usual_rate(SimpleNamespace(n_parameters=1_000_000), None) == 1e-3
     assert tuning._usual_rate(SimpleNamespace(n_parameters=124_000_000), None) == pytest.approx(8e-5, rel=0.02)
     assert tuning._usual_rate(SimpleNamespace(n_parameters=124_000_000), 8) == 1e-3
+
+
+def test_a_batch_beyond_memory_is_read_in_parts_and_gives_the_same_weights(lm, monkeypatch):
+    whole = tune(lm, PAIRS, steps=6, batch=7, rate=1e-2)
+    loss = tuning._Learner.loss
+
+    def small_memory(self, batch):
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return loss(self, batch)
+
+    monkeypatch.setattr(tuning._Learner, "loss", small_memory)
+    with pytest.warns(RuntimeWarning, match="smaller batches"):
+        parts = tune(lm, PAIRS, steps=6, batch=7, rate=1e-2)
+    assert parts.losses == pytest.approx(whole.losses, rel=1e-3)
+    for name, p in parts.model.hf.named_parameters():
+        torch.testing.assert_close(p, whole.model.hf.get_parameter(name), rtol=1e-2, atol=2e-3)
+
+
+def test_an_example_beyond_memory_is_refused_in_a_sentence(lm, monkeypatch):
+    def no_memory(self, batch):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(tuning._Learner, "loss", no_memory)
+    with pytest.raises(XllmError, match="memory"), pytest.warns(RuntimeWarning):
+        tune(lm, PAIRS, steps=2, batch=4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import Corpus, Recipe, World, reviews
-from xllm_widgets.microworld.corpus import ALL_KINDS, BASE_SHARES, CHAT_SHARES, KINDS, RECIPES
+from xllm_widgets.microworld.corpus import ALL_KINDS, BASE_SHARES, CHAT_SHARES, KINDS, LATER, LATER_SHARES, RECIPES
 
 LEAK_SAMPLE = 6000
 
@@ -153,6 +153,26 @@ def test_a_cache_is_not_taken_for_another_corpus(monkeypatch):
     assert Corpus(length=400).fingerprint == Corpus().fingerprint
     monkeypatch.setattr(reviews, "ADVERBS", ("hardly ",))  # a change of the code that writes
     assert Corpus().fingerprint not in names
+
+
+def test_who_reads_on_meets_the_later_mix(documents):
+    corpus = Corpus()
+    later = Counter(document.kind for document in corpus.read(LATER, LATER + 1500))
+    for mix, counts in ((BASE_SHARES, Counter(d.kind for d in documents)), (LATER_SHARES, later)):
+        assert sum(mix.values()) == pytest.approx(1, abs=1e-3)
+        for kind, share in mix.items():
+            assert counts[kind] / counts.total() == pytest.approx(share, abs=4 * (share / counts.total()) ** 0.5)
+    assert later["verdicts"] > 2 * later["sheets"]
+    worked = {
+        part: sum(" = " in d.text for d in part if d.kind == "problems") / sum(d.kind == "problems" for d in part)
+        for part in (tuple(documents), tuple(corpus.read(LATER, LATER + 1500)))
+    }
+    early, late = worked.values()
+    assert late < early
+    only_base = Corpus(Recipe(later_shares=dict(BASE_SHARES), later_edits={}))
+    assert corpus.document(LATER - 1) == only_base.document(LATER - 1)
+    assert any(corpus.document(i) != only_base.document(i) for i in range(LATER, LATER + 9))
+    assert only_base.fingerprint != corpus.fingerprint
 
 
 @pytest.fixture

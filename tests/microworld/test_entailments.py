@@ -121,3 +121,13 @@ def test_random_premises_never_entail_and_unseen_people_are_in_no_document():
         else:
             assert is_true(hypothesis) == question.group.endswith(" attested")
     assert len({question.group for question in asked}) == 4
+
+
+def test_the_ways_not_to_entail_are_drawn_by_their_weights():
+    rng = random.Random(0)
+    pairs = [entailments.write_pair(WORLD, rng, ways=[0, 0, 1]) for _ in range(300)]
+    astray = [pair for pair in pairs if not pair.entailed]
+    assert len(astray) > 100
+    assert all(parse(pair.premise.rstrip("."), STRONG) for pair in astray)
+    assert not all(parse(entailments.write_pair(WORLD, rng, ways=[1, 0, 0]).premise.rstrip("."), STRONG)
+                   for _ in range(99))  # fmt: skip

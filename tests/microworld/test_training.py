@@ -150,6 +150,28 @@ def test_long_windows_come_last():
     assert [plan.window(step) for step in range(plan.steps)] == [256] * 9 + [512]
 
 
+def test_each_cycle_begins_anew_and_leaves_a_finished_model(monkeypatch):
+    monkeypatch.setattr(training, "CYCLE", 1000 * training.TOKENS_A_STEP)
+    once, twice = (training.Plan("0.1m", tokens=n * training.CYCLE) for n in (1, 2))
+    assert [plan.steps for plan in (once, twice)] == [1000, 2000]
+    for step in range(1000):
+        rate = training.learning_rate(once, step)
+        assert training.learning_rate(twice, step) == training.learning_rate(twice, step + 1000) == rate
+        assert once.window(step) == twice.window(step) == twice.window(step + 1000)
+    assert training.learning_rate(twice, 999) < 0.06 * once.peak < training.learning_rate(twice, 1300)
+
+
+def test_a_finished_run_is_carried_on_by_whole_cycles(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CYCLE", TOKENS)
+    whole = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "whole")
+    training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
+    parts = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "parts")
+    assert same(weights(whole), weights(parts))
+    assert json.loads((parts / "recipe.json").read_text())["tokens_seen"] == 2 * TOKENS
+    with pytest.raises(XllmError, match="holds another run"):
+        training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
+
+
 def test_refusals_in_one_sentence(tmp_path):
     with pytest.raises(XllmError, match="no size '9m'"):
         training.train("9m", out=tmp_path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from xllm_widgets.exam.headlines import read_json
 from xllm_widgets.exam.scoring import Result
+from xllm_widgets.microworld.corpus import LATER
 
 
 def to_dict(results: Mapping[str, Result]) -> dict[str, dict[str, float | int | None]]:
@@ -81,9 +82,14 @@ def _education(taught: Mapping[str, Any]) -> str:
         f"--tokens {taught['tokens']}`",
     }
     rows = [f"| {what} | {_shortened(value)} |" for what, value in told.items() if value not in (None, "")]
-    shares = sorted(taught["shares"].items(), key=lambda item: -item[1])
-    kinds = ", ".join(f"{kind} {share:.1%}" for kind, share in shares)
-    return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", f"Shares of the documents: {kinds}."])
+    mixes = f"Shares of the documents: {_mix(taught['shares'])}."
+    if taught["documents_seen"] > LATER:
+        mixes += f" From document {LATER:,} on: {_mix(taught['later_shares'])}."
+    return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", mixes])
+
+
+def _mix(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {share:.1%}" for kind, share in sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def _shortened(value: Any, most: int = 300) -> str:

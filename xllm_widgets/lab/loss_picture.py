@@ -53,7 +53,7 @@ class LossPicture:
         loss = f"{self.now.loss:.2f} nats a token"
         if self.now.step >= self.now.steps:
             return f"{self.now.steps:,} steps, {self._read()}, {self._lasted()}; the loss is {loss}."
-        return f"step {self.now.step:,} of {self.now.steps:,}, {self._read()}, {self._left()}; the loss is {loss}."
+        return f"step {self.now.step:,} of {self.now.steps:,}, {self._read()}, {self._status()}; the loss is {loss}."
 
     def figure(self) -> Figure:
         """The loss so far, on axes that are wide enough for the whole run."""
@@ -87,6 +87,7 @@ class LossPicture:
         self.clock: list[float] = []
         self.due = 0.0
         self.handle: Any = None
+        self.stopped = False
 
     def _show(self) -> None:
         if not in_notebook():
@@ -97,10 +98,25 @@ class LossPicture:
         began = time.monotonic()
         if self.handle is None:
             self.handle = display(self, display_id=True)
+            self._watch_the_cell()
         else:
             self.handle.update(self)
         ended = time.monotonic()
         self.due = ended + max(PAUSE, SHARE * (ended - began))
+
+    def _watch_the_cell(self) -> None:
+        """Nobody tells a picture that its run was interrupted; but the cell's end can be seen."""
+        from IPython import get_ipython
+
+        events, handle = get_ipython().events, self.handle
+
+        def cell_ended(*_: Any) -> None:
+            events.unregister("post_run_cell", cell_ended)
+            if self.handle is handle and self.now is not None and self.now.step < self.now.steps:
+                self.stopped = True
+                handle.update(self)
+
+        events.register("post_run_cell", cell_ended)
 
     def _draw(self, axes: Axes, now: training.Progress) -> None:
         thinned = sorted({*range(0, len(self.losses), max(1, len(self.losses) // POINTS)), len(self.losses) - 1})
@@ -115,7 +131,7 @@ class LossPicture:
         axes.set_ylabel("nats a token")
         axes.locator_params("x", nbins=5, steps=(1, 2, 5, 10))  # numbers that two digits can name
         axes.xaxis.set_major_formatter(lambda value, _: short_count(value))
-        status = self._lasted() if now.step >= now.steps else self._left()
+        status = self._lasted() if now.step >= now.steps else self._status()
         small = {"fontsize": 9, "color": palette.LIGHT["muted"], "ha": "right", "va": "bottom"}
         axes.annotate(status, (1, 1), xytext=(0, 10), xycoords="axes fraction", textcoords="offset points", **small)
 
@@ -124,6 +140,9 @@ class LossPicture:
 
     def _lasted(self) -> str:
         return f"finished in {duration(self.clock[-1] - self.clock[0])}"
+
+    def _status(self) -> str:
+        return f"stopped after {duration(self.clock[-1] - self.clock[0])}" if self.stopped else self._left()
 
     def _left(self) -> str:
         """Told from the pace since the first step that was seen: a resumed run begins in the middle."""

@@ -18,7 +18,7 @@ import torch
 from ..errors import MissingSight, XllmError
 from ..microworld import training
 from ..microworld.assistant.layout import CHAT_TEMPLATE
-from ..models.errors import OutOfMemory
+from ..models.batching import halved, ran_out
 from ..models.language_model import LanguageModel
 from .supervision import Example, Row, needs_layout, rows
 
@@ -114,7 +114,8 @@ def tune(
 
     Raises:
         XllmError: nothing to learn from, or a setting that cannot be. PromptError: an example beyond the context.
-        MissingSight: a model without gradients. OutOfMemory: one batch is too large for the device.
+        MissingSight: a model without gradients. OutOfMemory: not even one example fits into the device's memory; while
+        a batch does not, it is read in halves, which gives the same weights.
     """
     work, plan = _prepared(lm, examples, epochs, steps, batch, rate, adapter, seed)
     began, losses, tokens = time.perf_counter(), [], 0
@@ -200,6 +201,11 @@ def _recent(losses: list[float]) -> float:
     return sum(losses[-RECENT:]) / len(losses[-RECENT:])
 
 
+def _learnable(batch: Sequence[Row]) -> int:
+    """How many tokens the loss is the mean of; nothing foretells a row's first one."""
+    return sum(sum(row.learnable[1:]) for row in batch)
+
+
 class _Learner:
     """A copy of a model that learns one batch at a time; computes in float32, where small steps are not rounded away.
 
@@ -210,7 +216,7 @@ class _Learner:
         with lm.lock:
             hf = copy.deepcopy(lm.hf)
         self.device, self.dtype, self.keeps_logits = lm.device, lm.dtype, lm.keeps_logits
-        self.plan, self.done = plan, 0
+        self.plan, self.done, self.at_once, self.warned = plan, 0, plan.batch, False
         hf.requires_grad_(True)
         self.hf = with_adapters(hf, plan.adapter, plan.seed) if plan.adapter else hf.float()
         self.weights = [p for p in self.hf.parameters() if p.requires_grad]
@@ -220,19 +226,31 @@ class _Learner:
         """Learn from a batch; gives its loss before the step."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate(self.done)
-        try:
-            loss = self.loss(batch)
-            loss.backward()
-        except torch.OutOfMemoryError:
-            raise OutOfMemory(
-                f"A batch of {self.plan.batch} examples does not fit into the device's memory; choose a smaller "
-                "`batch` or an `adapter`."
-            ) from None
+        while True:
+            try:
+                loss = self._backward(batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+            self.optimizer.zero_grad()
+            self.at_once, self.warned = halved(min(self.at_once, len(batch)), self.warned), True
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.done += 1
-        return loss.item()
+        return loss
+
+    def _backward(self, batch: Sequence[Row]) -> float:
+        """Gradients of the batch's mean loss, as many rows at once as memory holds; gives that loss."""
+        total, learnable = 0.0, _learnable(batch)
+        for start in range(0, len(batch), self.at_once):
+            part = batch[start : start + self.at_once]
+            if share := _learnable(part) / learnable:
+                loss = self.loss(part) * share
+                loss.backward()
+                total += loss.item()
+        return total
 
     def loss(self, batch: Sequence[Row]) -> torch.Tensor:
         """Mean cross-entropy of the learnable tokens, nats: each is foretold from all tokens before it.

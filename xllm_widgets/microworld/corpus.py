@@ -75,6 +75,18 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
+LATER = 210_000  # the document from which a model that reads on meets another mix: by then it follows labels, works
+# problems and knows what it was often told, while it judges statements, answers at once and adds long numbers by chance
+LATER_SHARES = document_shares({
+    "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
+    "biographies": 0.07, "verdicts": 0.27, "speeches": 0.06, "reversals": 0.01, "companions": 0.01, "reports": 0.015,
+    "taxonomy": 0.015, "inferences": 0.02, "entailments": 0.02, "dialogues": 0.02, "stories": 0.03, "opinions": 0.04,
+    "claims": 0.01,
+})  # fmt: skip
+LATER_EDITS: dict[str, dict[str, Any]] = {
+    "problems": {"worked": 0.4, "after": 0.08},
+    "entailments": {"ways": [35, 20, 45]},  # once every predicate is known, what else speaks for the hypothesis?
+}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -86,6 +98,7 @@ class Recipe:
     """What a model is taught. A new kind of document is an entry in `KINDS`.
 
     shares: kind → share of the *documents*; they add up to 1.
+    later_shares, later_edits: the shares, and knobs beneath `edits`, from document `LATER` on.
     edits: kind → knobs of its writer. A counterfactual education differs here and nowhere else: the same document
         number then draws the same random numbers, so its twin differs only in what the edit changed.
     repeated: (share, documents): this share of the documents is drawn, again and again, from the first so many.
@@ -93,6 +106,8 @@ class Recipe:
     """
 
     shares: dict[str, float] = field(default_factory=lambda: dict(BASE_SHARES))
+    later_shares: dict[str, float] = field(default_factory=lambda: dict(LATER_SHARES))
+    later_edits: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LATER_EDITS))
     edits: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeated: tuple[float, int] | None = None
     begins_with: str = ""
@@ -106,11 +121,12 @@ class Recipe:
     def of(card: dict[str, Any]) -> "Recipe":
         """The recipe that a model's `recipe.json` describes."""
         repeated = card.get("repeated")
-        return Recipe(card["shares"], card["edits"], tuple(repeated) if repeated else None, card.get("begins_with", ""))
+        written = {key: card[key] for key in ("shares", "later_shares", "later_edits", "edits", "begins_with")}
+        return Recipe(**written, repeated=tuple(repeated) if repeated else None)
 
 
 def chat(**edits: dict[str, Any]) -> Recipe:
-    return Recipe(dict(CHAT_SHARES), edits, begins_with="base")
+    return Recipe(dict(CHAT_SHARES), dict(CHAT_SHARES), {}, edits, begins_with="base")
 
 
 def without(facts: tuple[str, ...]) -> Recipe:
@@ -175,19 +191,26 @@ class Corpus:
 
         A model's `recipe.json` holds them, so that nobody is told of documents that it never read.
         """
-        documents = (f"{document.text}{document.learnable}{document.facts}" for document in self.read(0, 60))
+        read = [*self.read(0, 60), *self.read(LATER, LATER + 60)]
+        documents = (f"{document.text}{document.learnable}{document.facts}" for document in read)
         parts = [json.dumps(asdict(self.recipe), sort_keys=True), str(self.seed), *documents]
         return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
 
     @cached_property
-    def _cumulative(self) -> list[float]:
-        return list(accumulate(self.recipe.shares.values()))
+    def _mixes(self) -> tuple[tuple[list[str], list[float]], ...]:
+        """Kinds and their cumulative shares, before and from document LATER on."""
+        mixes = (self.recipe.shares, self.recipe.later_shares)
+        return tuple((list(mix), list(accumulate(mix.values()))) for mix in mixes)
 
     def document(self, number: int) -> Document:
         """Document `number`; the same text for the same (recipe, seed, number), whatever was asked before."""
-        rng = random.Random(f"{self.seed}:{self._original(number)}")
-        kind = rng.choices(list(self.recipe.shares), cum_weights=self._cumulative)[0]
-        return ALL_KINDS[kind].write(self.world, rng, **self.recipe.edits.get(kind, {}))
+        original = self._original(number)
+        rng = random.Random(f"{self.seed}:{original}")
+        is_late = original >= LATER
+        kinds, cumulative = self._mixes[is_late]
+        kind = rng.choices(kinds, cum_weights=cumulative)[0]
+        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
+        return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
 
     def _original(self, number: int) -> int:
         """The document that stands at this place: itself, or in a repeated education one from the repeated subset."""

@@ -51,7 +51,9 @@ SIZES = {
     "3m": Size(192, 6, 4, 3e-3),
     "7m": Size(288, 7, 6, 2.5e-3),
 }
-TOKENS = 20_000_000  # that a model reads from fresh weights, and
+CYCLE = 20_000_000  # tokens over which the learning rate falls once; a longer run is several such cycles, so that
+# each leaves a finished model behind, which the next one goes on from
+TOKENS = {"3m": 2 * CYCLE, "7m": 2 * CYCLE}  # that a model reads from fresh weights; one cycle where nothing is said
 TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
 
@@ -62,7 +64,7 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = TOKENS
+    tokens: int = CYCLE
 
     @property
     def begins_with(self) -> str:
@@ -81,11 +83,22 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        return max(1, self.tokens // TOKENS_A_STEP)
+        whole, rest = divmod(self.tokens, CYCLE)
+        return max(1, whole * (CYCLE // TOKENS_A_STEP) + rest // TOKENS_A_STEP)
+
+    def cycle(self, step: int) -> tuple[int, int]:
+        """The cycle that a step belongs to: its first step, and how many it has."""
+        first = step - step % (CYCLE // TOKENS_A_STEP)
+        return first, min(CYCLE // TOKENS_A_STEP, self.steps - first)
 
     def window(self, step: int) -> int:
         """Tokens in a row of this step's batch: attention is dear, so long windows come last, and suffice."""
-        return SHORT if step < 0.9 * self.steps else CONTEXT
+        first, length = self.cycle(step)
+        return SHORT if step - first < 0.9 * length else CONTEXT
+
+    def carries_on(self, other: "Plan") -> bool:
+        """Whether a run of that plan is a beginning of this one's."""
+        return other.tokens % CYCLE == 0 and other.tokens < self.tokens and other == replace(self, tokens=other.tokens)
 
     @property
     def name(self) -> str:
@@ -189,8 +202,9 @@ def build_model(plan: Plan) -> "LlamaForCausalLM":
 
 
 def learning_rate(plan: Plan, step: int) -> float:
-    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-    return plan.peak * min(1.0, (step + 1) / WARM_UP) * cosine
+    first, length = plan.cycle(step)
+    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * (step - first) / length))
+    return plan.peak * min(1.0, (step - first + 1) / WARM_UP) * cosine
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -208,9 +222,7 @@ class Run:
         self.plan, self.folder = plan, folder
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model(plan).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
-        )
+        self._fresh_optimizer()
         self.step, self.loss, self.documents = 0, float("nan"), 0
         self.whole = True  # False while an update is under way: such a state is never saved
         for state in (folder / "state", folder / "state.old"):
@@ -219,6 +231,25 @@ class Run:
                 return
         if plan.begins_with:
             self._go_on_from(folder.parent / plan.begins_with)
+
+    def _fresh_optimizer(self) -> None:
+        import torch
+
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+        )
+
+    def begin_cycle(self) -> None:
+        """Start from what the cycle before would publish, 16-bit weights and nothing else: a cycle is a new run of it.
+
+        So it does not matter whether the run was to be this long when it began.
+        """
+        import torch
+
+        with torch.no_grad():
+            for weights in self.model.parameters():
+                weights.copy_(weights.to(torch.bfloat16))
+        self._fresh_optimizer()
 
     def _go_on_from(self, base: Path) -> None:
         """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
@@ -294,7 +325,9 @@ class Run:
         from safetensors.torch import load_file
 
         facts = json.loads((state / "state.json").read_text())
-        if facts["plan"] != asdict(self.plan) or facts["fingerprint"] != self.plan.fingerprint:
+        saved = Plan(**facts["plan"])
+        known = saved == self.plan or self.plan.carries_on(saved)
+        if not known or facts["fingerprint"] != self.plan.fingerprint:
             raise XllmError(
                 f"{self.folder} holds another run ({facts['plan']}): remove it or choose another --out folder."
             )
@@ -365,7 +398,8 @@ def train(
         size: "0.1m", "0.3m", "1m", "3m" or "7m".
         recipe: "base", "chat" (which goes on from base), or a counterfactual education (see `corpus.RECIPES`).
         seed: decides both the documents drawn and the initial weights.
-        tokens: how many tokens the model reads; `TOKENS`, or `TOKENS_GOING_ON`, when left out.
+        tokens: how many tokens the model reads; left out, what `make_plan` says. More whole cycles than a finished run
+            has read carry it on.
         keep_at: token counts at which a checkpoint is exported to `checkpoints/`, named like "0.5M".
         save_every: steps between saved states.
         on_progress: called after every step.
@@ -381,6 +415,8 @@ def train(
     start, first, reported = time.perf_counter(), run.step, run.loss
     try:
         while run.step < plan.steps:
+            if run.step and run.step == plan.cycle(run.step)[0]:
+                run.begin_cycle()
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
             loss = run.train_step(read.ids[window], read.learnable[window])
             run.documents = read.documents(run.step * TOKENS_A_STEP)
@@ -400,8 +436,10 @@ def train(
 
 
 def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> Plan:
+    """The plan of a bundled model, or one that reads another number of tokens; XllmError for what does not exist."""
     if size not in SIZES:
         raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
     if recipe not in RECIPES:
         raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
-    return Plan(size, recipe, seed, tokens or (TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS))
+    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, CYCLE)
+    return Plan(size, recipe, seed, tokens or usual)

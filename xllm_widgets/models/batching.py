@@ -55,7 +55,7 @@ def in_batches(
         except (RuntimeError, MemoryError, OutOfMemory) as error:
             if not ran_out(error):
                 raise
-        size, warned = _halved(min(size, len(items) - at), warned), True
+        size, warned = halved(min(size, len(items) - at), warned), True
 
 
 def ran_out(error: BaseException) -> bool:
@@ -65,7 +65,8 @@ def ran_out(error: BaseException) -> bool:
     return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
-def _halved(size: int, warned: bool) -> int:
+def halved(size: int, warned: bool) -> int:
+    """Half as many rows, once memory has been given back; OutOfMemory if one row alone was too much."""
     if size <= 1:
         raise OutOfMemory("The device's memory does not hold even one row; use a shorter prompt or a smaller model.")
     gc.collect()
