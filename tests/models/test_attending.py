@@ -1,4 +1,4 @@
-"""The switch in front of attention: bit for bit transformers' own until a kernel is put in, per thread, undone after."""
+"""The switch in front of attention: to the bit transformers' own until a kernel is put in, per thread, undone after."""
 
 import threading
 

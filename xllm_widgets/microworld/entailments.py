@@ -115,9 +115,7 @@ def say_premise(rng: random.Random, topic: Topic, wordings: Mapping[str, Sequenc
     return topic.say(rng.choices(wordings[topic.relation], COMMON_FIRST)[0], value)
 
 
-def write_pair(
-    world: World, rng: random.Random, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS
-) -> Pair:
+def write_pair(world: World, rng: random.Random, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS) -> Pair:
     """A pair of either label; `balanced` cuts the tie between the label and the truth of the hypothesis."""
     topic, entailed = choose_topic(world, rng, "train"), rng.random() < 0.5
     likely = 0.5 if balanced else ATTESTED_IF_ENTAILED if entailed else ATTESTED_IF_NOT
@@ -134,9 +132,7 @@ def make_pair(rng: random.Random, topic: Topic, way: str, attested: bool) -> Pai
     return Pair(premise, hypothesis, way == "entailed", attested)
 
 
-def write(
-    world: World, rng: random.Random, *, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS
-) -> Document:
+def write(world: World, rng: random.Random, *, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS) -> Document:
     """Three to five pairs, each with its label; `ways` are the weights of the `WAYS` not to entail."""
     pairs = [write_pair(world, rng, balanced, ways) for _ in range(rng.randint(3, 5))]
     return from_marked("entailments", "\n\n".join(f"{pair.prompt} «{pair.label}»" for pair in pairs), [])
