@@ -22,8 +22,10 @@ def test_logits_are_those_of_the_fused_kernel_to_the_bit(any_lm):
     assert torch.equal(switched, stock)
 
 
-def test_every_family_here_can_be_switched(any_lm):
-    assert any_lm.switches_attention, any_lm.hf.config._attn_implementation
+def test_every_family_that_takes_the_fused_kernel_can_be_switched(any_lm):
+    fused = any_lm.hf.config._attn_implementation != "eager"  # transformers' own choice, for gemma2's soft caps
+    assert any_lm.switches_attention == fused
+    assert fused or any_lm.name == "tiny-gemma2"
 
 
 def test_a_kernel_sees_every_block_and_may_decline(any_lm):
