@@ -44,17 +44,16 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_models_lists_what_each_was_taught(models: Path) -> None:
-    write_model(models, "pebble-1m", parameters=1_066_112, tokens_seen=16_000_000, seed=0, edits={})
-    edits = {"sheets": {"no_flips": True}}
-    twin = write_model(models, "pebble-0.3m-noflip", parameters=290_000, tokens_seen=8_000_000, seed=3, edits=edits)
+    write_model(models, "pebble-1m", parameters=1_066_112, tokens_seen=16_000_000, seed=0, recipe="base")
+    twin = write_model(models, "pebble-0.3m-noflip", parameters=290_000, tokens_seen=8_000_000, seed=3, recipe="noflip")
     (twin / "checkpoints" / "2M").mkdir(parents=True)
     (twin / "checkpoints" / "2M" / "config.json").write_text("{}")
     result = run("models")
     assert result.exit_code == 0
     rows = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
-    assert rows[0] == ["model", "parameters", "tokens seen", "seed", "edits", "checkpoints", "on disk"]
-    assert ["pebble-0.3m-noflip", "0.29M", "8M", "3", "sheets: no_flips", "2M", "0.5 MB"] in rows
-    assert ["pebble-1m", "1.07M", "16M", "0", "–", "–", "0.5 MB"] in rows
+    assert rows[0] == ["model", "parameters", "tokens seen", "seed", "education", "checkpoints", "on disk"]
+    assert ["pebble-0.3m-noflip", "0.29M", "8M", "3", "noflip", "2M", "0.5 MB"] in rows
+    assert ["pebble-1m", "1.07M", "16M", "0", "base", "–", "0.5 MB"] in rows
 
 
 def test_models_shows_a_dash_for_what_nobody_wrote_down(models: Path) -> None:
@@ -174,7 +173,7 @@ def test_an_unknown_size_names_the_sizes() -> None:
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (74, "74 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_durations_are_told_roughly(seconds: float, said: str) -> None:
-    assert cli._duration(seconds) == said
+    assert cli.duration(seconds) == said
 
 
 def test_a_console_without_unicode_is_served_too() -> None:

@@ -9,13 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "xllm_widgets"
 HEAVY = {"torch", "transformers", "pandas", "matplotlib"}
+TORCH = {"torch", "transformers"}
 # What each part must never import, at module level or inside a function.
 NEVER = {
-    "models": {"methods", "studies", "widgets", "classroom", "lab", "cli"},
-    "methods": {"studies", "widgets", "classroom", "lab", "cli"},
-    "widgets": {"models", "methods", "studies", "classroom", "lab", "cli", "microworld", "torch", "transformers"},
-    "microworld": {"methods", "studies", "widgets", "classroom", "lab", "cli"},
-    "studies": {"classroom", "lab", "cli"},
+    "models": {"methods", "studies", "exam", "widgets", "classroom", "lab", "cli"},
+    "methods": {"studies", "exam", "widgets", "classroom", "lab", "cli"},
+    "widgets": {"models", "methods", "studies", "exam", "classroom", "lab", "cli", "microworld", *TORCH},
+    "microworld": {"methods", "studies", "exam", "widgets", "classroom", "lab", "cli"},
+    "studies": {"exam", "classroom", "lab", "cli"},
+    "exam": {"widgets", "classroom", "lab", "cli"},
 }
 # The verb `lm.attribute` lives on the model and hands over to the methods when it is called.
 ALLOWED = {("models/language_model.py", "methods")}
@@ -76,6 +78,43 @@ def test_the_one_exception_is_made_inside_a_function() -> None:
     for name, part in ALLOWED:
         assert part in imports(PACKAGE / name), "the exception is no longer needed; remove it"
         assert part not in imports(PACKAGE / name, only_at_module_level=True)
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    return done.stdout
+
+
+def test_the_corpus_reads_the_world_when_it_is_asked_to() -> None:
+    """Reading the tables of the world takes longer than importing everything that writes documents."""
+    code = """
+from xllm_widgets.microworld import corpus, world
+read = [world.World.default.cache_info().currsize]
+for name in ("base", "deleted"):
+    assert name in list(corpus.RECIPES) and corpus.RECIPES[name] is corpus.Recipe.named(name)
+    read.append(world.World.default.cache_info().currsize)
+print(*read)
+"""
+    assert run(code).split() == ["0", "0", "1"]
+
+
+def test_the_first_load_brings_in_nothing_but_the_models() -> None:
+    """What loading costs beyond transformers' own loading is counted in modules: seconds depend on the day."""
+    code = """
+import sys, transformers
+from xllm_widgets.paths import models_dir
+folder = min(path for path in models_dir().iterdir() if path.is_dir())
+transformers.AutoModelForCausalLM.from_pretrained(folder)
+transformers.AutoTokenizer.from_pretrained(folder)
+before = set(sys.modules)
+import xllm_widgets
+xllm_widgets.load(folder)
+print(*sorted(set(sys.modules) - before))
+"""
+    new = run(code).split()
+    assert {name.split(".")[0] for name in new} == {"xllm_widgets"}, new
+    parts = {name.split(".")[1] for name in new if name.count(".")}
+    assert parts == {"models", "errors"}, new
 
 
 def test_no_circles_between_modules() -> None:

@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # What Colab's Python 3.13 runtime has installed: googlecolab/backend-info, pip-freeze.txt of 2026-08-19.
 COLAB = {
-    "anywidget": "0.9.21", "ipywidgets": "7.7.1", "matplotlib": "3.10.0", "numpy": "2.1.3", "pandas": "2.2.3",
-    "rich": "13.9.4", "safetensors": "0.8.0", "scikit-learn": "1.6.1", "scipy": "1.16.3", "seaborn": "0.13.2",
-    "tokenizers": "0.22.2", "torch": "2.11.0", "traitlets": "5.7.1", "transformers": "5.15.0", "typer": "0.27.1",
+    "anywidget": "0.9.21", "ipywidgets": "7.7.1", "joblib": "1.5.3", "matplotlib": "3.10.0", "numpy": "2.1.3",
+    "pandas": "2.2.3", "peft": "0.20.0", "rich": "13.9.4", "safetensors": "0.8.0", "scikit-learn": "1.6.1",
+    "scipy": "1.16.3", "seaborn": "0.13.2", "tokenizers": "0.22.2", "torch": "2.11.0", "tqdm": "4.67.3",
+    "traitlets": "5.7.1", "transformers": "5.15.0", "typer": "0.27.1",
 }  # fmt: skip
 NOT_ON_COLAB = {"bertviz"}
 

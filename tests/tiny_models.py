@@ -107,10 +107,20 @@ FAMILIES: dict[str, Callable[[int], Any]] = {
 }
 
 
+def _gpt_oss(vocabulary: int) -> Any:
+    """Attention sinks, and windows in every other block."""
+    build = _llama_like("GptOssConfig", head_dim=8, sliding_window=5, num_local_experts=2, num_experts_per_tok=1)
+    return build(vocabulary)
+
+
+ODD_FAMILIES = {"mamba": _mamba, "gpt_oss": _gpt_oss}
+"""Families that some tests ask for by name."""
+
+
 def tiny(family: str, *, seed: int = 0, spread: float = 4.0, tokenizer: Any = None) -> LanguageModel:
     """A model of one family with random weights, `spread` times the usual ones so that its answers differ."""
     tokenizer = tokenizer or byte_level(bos=family != "gpt2")
-    config = (FAMILIES | {"mamba": _mamba})[family](len(tokenizer))
+    config = (FAMILIES | ODD_FAMILIES)[family](len(tokenizer))
     torch.manual_seed(seed)
     hf = transformers.AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

@@ -35,8 +35,11 @@ _HOME = {
     "label_override_ladder": "studies.scale",
     "emergence": "studies.scale",
     "over_models": "studies.scale",
+    "sweep": "studies.sweep",
     "recorded": "studies.evidence",
+    "tune": "methods.tuning",
     "lab": "lab",
+    "LossPicture": "lab",
     "demonstration_lab": "lab",
     "TokenHeatmap": "widgets.token_heatmap",
     "DemonstrationEditor": "widgets.demonstration_editor",
@@ -46,8 +49,10 @@ _HOME = {
 
 if TYPE_CHECKING:
     from xllm_widgets.errors import XllmError as XllmError
+    from xllm_widgets.lab import LossPicture as LossPicture
     from xllm_widgets.lab import demonstration_lab as demonstration_lab
     from xllm_widgets.lab import lab as lab
+    from xllm_widgets.methods.tuning import tune as tune
     from xllm_widgets.microworld.corpus import Corpus as Corpus
     from xllm_widgets.microworld.world import World as World
     from xllm_widgets.models.catalogue import bundled_models as bundled_models
@@ -66,6 +71,7 @@ if TYPE_CHECKING:
     from xllm_widgets.studies.scale import emergence as emergence
     from xllm_widgets.studies.scale import label_override_ladder as label_override_ladder
     from xllm_widgets.studies.scale import over_models as over_models
+    from xllm_widgets.studies.sweep import sweep as sweep
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap

@@ -78,9 +78,9 @@ def estimate(planned: Sequence[Measurement]) -> float:
 
 def _size(model: LanguageModel | str) -> int | str:
     """Models of one size take one time; a name stands for itself where nothing is recorded of it."""
-    from xllm_widgets.models import recipe
+    from xllm_widgets.studies.cells import size_of
 
-    return (recipe(model) or {}).get("parameters", model) if isinstance(model, str) else model.n_parameters
+    return size_of(model) if isinstance(model, str) else model.n_parameters
 
 
 def _within(section: str, wanted: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: `xllm doctor`, `xllm models`, `xllm claims`, `xllm train`. Everything heavy is imported inside."""
+"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`, `bench`. The heavy is imported inside."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from xllm_widgets import __version__
+from xllm_widgets.bench import bench
 from xllm_widgets.errors import XllmError
+from xllm_widgets.studies.progress import duration
 
 if TYPE_CHECKING:
     from xllm_widgets.claims import Measurement
+    from xllm_widgets.exam.paper import Ability, Paper
+    from xllm_widgets.exam.scoring import Result
     from xllm_widgets.studies.evidence import Evidence
 
 out = Console(highlight=False)
@@ -81,30 +85,24 @@ def doctor() -> None:
 
 @app.command()
 def models() -> None:
-    """The bundled models: size, what each was taught, and how much room it takes."""
+    """The bundled models: size, what each was taught, what its examination found, and how much room it takes."""
+    from xllm_widgets.exam.headlines import headlines
     from xllm_widgets.models.catalogue import bundled_folder, bundled_models, checkpoints, recipe
 
     names = bundled_models()
     if not names:
         raise XllmError("No bundled models were found; install xllm-widgets again, or clone it afresh.")
-    columns = ("model", "parameters", "tokens seen", "seed", "edits", "checkpoints", "on disk")
+    examined = {name: headlines(bundled_folder(name)) for name in names}
+    shown = list(dict.fromkeys(column for each in examined.values() for column in each))
+    columns = ("model", "parameters", "tokens seen", "seed", "education", "checkpoints", *shown, "on disk")
     table = Table(*columns, box=None, pad_edge=False)
     for name in names:
         taught = recipe(name) or {}
         cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen")), str(taught.get("seed", "–"))]
         early = " ".join(checkpoints(name)) or "–"
-        table.add_row(name, *cells, _edits(taught.get("edits", {})), early, _megabytes(bundled_folder(name)))
+        scores = [examined[name].get(column, "–") for column in shown]
+        table.add_row(name, *cells, taught.get("recipe", "–"), early, *scores, _megabytes(bundled_folder(name)))
     out.print(table)
-
-
-def _edits(edits: dict[str, dict[str, Any]]) -> str:
-    """How an education differs from the usual one: "sheets: no_flips"."""
-    told = (f"{kind}: {', '.join(_knob(*knob) for knob in knobs.items())}" for kind, knobs in edits.items())
-    return "; ".join(told) or "–"
-
-
-def _knob(name: str, value: Any) -> str:
-    return name if value is True else f"{name}={value}"
 
 
 def _short(number: float | None) -> str:
@@ -146,7 +144,7 @@ def _measure(planned: list[Measurement]) -> list[Evidence]:
     with err.status("estimating the cost …"):
         seconds = of.estimate(planned)
     names = ", ".join(measurement.name for measurement in planned)
-    err.print(f"{names}: about {_duration(seconds)} here; Ctrl-C keeps what is done.")
+    err.print(f"{names}: about {duration(seconds)} here; Ctrl-C keeps what is done.")
     finished: list[Evidence] = []
     with _progress() as progress:
         for measurement in planned:
@@ -200,11 +198,78 @@ def _print_curve(evidence: Evidence) -> None:
 
 
 @app.command()
+def exam(
+    model: Annotated[str, typer.Argument(help="A bundled model, a folder or a hub id.")],
+    ability: Annotated[list[str] | None, typer.Option(help="An ability; give several, or none for all.")] = None,
+    items: Annotated[int, typer.Option(help="Items for each ability, where the world has so many.")] = 500,
+    seed: Annotated[int, typer.Option(help="Decides which items are drawn.")] = 0,
+    file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file as well.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write README.md and exam.json beside the weights.")] = False,
+) -> None:
+    """What can a model do, and which planted phenomena does it show? Held-out items, 95 % intervals."""
+    from xllm_widgets.exam import card as cards
+    from xllm_widgets.exam import sitting
+
+    chosen, folder = sitting.choose(ability or ()), sitting.folder_of(model)
+    for path in (file, folder / "README.md" if card and folder else None):
+        _check_writable(path)
+    paper = sitting.paper_for(model, items, seed)
+    if card and folder is None:
+        raise XllmError(f"{model} has no folder of its own, so its card has no place; leave out --card, or use --json.")
+    results = _sit(paper, chosen)
+    _print_results(model, results)
+    if file:
+        cards.write_json(file, results)
+    if card and folder:
+        written = cards.write_card(folder, results)
+        out.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+
+
+def _check_writable(path: Path | None) -> None:
+    if path and not path.resolve().parent.is_dir():
+        raise XllmError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
+
+
+def _sit(paper: Paper, chosen: list[Ability]) -> dict[str, Result]:
+    """Examine with a progress bar; the time is told first where it is more than ten seconds."""
+    from xllm_widgets.exam import sitting
+
+    with err.status("estimating the time …"):
+        seconds = sitting.estimate_seconds(paper, chosen)
+    if seconds > 10:
+        err.print(f"{paper.lm.name}: about {duration(seconds)} here; Ctrl-C keeps what is done.")
+    with _progress() as progress:
+        task = progress.add_task("", total=None)
+
+        def report(ability: Ability, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, description=ability.name)
+
+        def skip(ability: Ability, problem: XllmError) -> None:
+            progress.console.print(f"{ability.name} is left out: {problem}", markup=False, soft_wrap=True)
+
+        return sitting.sit(paper, chosen, report, skip)
+
+
+def _print_results(model: str, results: dict[str, Result]) -> None:
+    """One line for each ability, and below it one for each of its groups."""
+    table = Table("ability", "estimate [95 %]", "n", title=f"examination of {escape(model)}", box=None, pad_edge=False)
+    table.title_justify = "left"
+    above = ""
+    for name, (estimate, low, high, n) in results.items():
+        ability, _, group = name.partition("/")
+        if group and ability != above:
+            table.add_row(escape(ability))
+        above = ability
+        table.add_row(escape(f"  {group}" if group else ability), f"{estimate:.2f} [{low:.2f}, {high:.2f}]", str(n))
+    out.print(table)
+
+
+@app.command()
 def train(
-    size: Annotated[str, typer.Option(help="0.1m, 0.3m, 1m or 3m parameters.")],
-    recipe: Annotated[str, typer.Option(help="What it is taught: base, or noflip (not one flipped sheet).")] = "base",
+    size: Annotated[str, typer.Option(help="0.1m, 0.3m, 1m, 3m or 7m parameters.")],
+    recipe: Annotated[str, typer.Option(help="What it is taught: base, chat, or a counterfactual one.")] = "base",
     seed: Annotated[int, typer.Option(help="Decides the documents drawn and the initial weights.")] = 0,
-    tokens: Annotated[int, typer.Option(help="How many tokens it reads.")] = 16_000_000,
+    tokens: Annotated[int | None, typer.Option(help="How many tokens it reads, if not the usual number.")] = None,
     folder: Annotated[Path, typer.Option("--out", help="Where the model's folder is made.")] = Path("runs"),
     keep_at: Annotated[list[int] | None, typer.Option(help="Token count at which to keep a checkpoint.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if left out.")] = None,
@@ -217,7 +282,7 @@ def train(
     logging.disable_progress_bar()
     plan = training.make_plan(size, recipe, seed, tokens)
     seconds = training.estimate_seconds(plan, device)
-    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {_duration(seconds)} here.")
+    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {duration(seconds)} here.")
     try:
         with _progress() as progress:
             task = progress.add_task("reading the corpus", total=plan.steps)
@@ -236,11 +301,7 @@ def train(
     out.print(f'Finished: {finished}  (xw.load("{finished}"))', soft_wrap=True)
 
 
-def _duration(seconds: float) -> str:
-    """74 → "1 min"; a rough figure for a person who decides whether to wait."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+app.command()(bench)
 
 
 def _progress() -> Progress:

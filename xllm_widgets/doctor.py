@@ -19,8 +19,9 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = {
     "jupyterlab": "opens the notebooks on this machine: pip install 'xllm-widgets[lab]'",
-    "accelerate": "spreads one model over several GPUs: pip install accelerate",
+    "accelerate": 'spreads one model over several GPUs, device="auto": pip install accelerate',
     "bitsandbytes": "loads large models in 8 or 4 bits on an NVIDIA GPU: pip install bitsandbytes",
+    "distributed": "spreads a sweep over many machines (Dask): pip install distributed",
 }
 HUB = "https://huggingface.co"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")

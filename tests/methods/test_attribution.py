@@ -6,7 +6,7 @@ import tiny_models
 import torch
 
 from xllm_widgets.errors import PromptError, XllmError
-from xllm_widgets.methods import ablation, attribution
+from xllm_widgets.methods import ablation, paths
 from xllm_widgets.methods.ablation import Variation, values_of
 from xllm_widgets.methods.attribution import (
     METHODS,
@@ -159,11 +159,11 @@ def test_integrated_gradients_add_up(lm: LanguageModel) -> None:
 
 
 def test_steps_are_doubled_until_the_scores_add_up(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attribution, "FEWEST_STEPS", 2)
+    monkeypatch.setattr(paths, "FEWEST_STEPS", 2)
     assert (
         lm.attribute(PROMPT, PAIR, steps=2).completeness_error > 0.05 >= lm.attribute(PROMPT, PAIR).completeness_error
     )
-    monkeypatch.setattr(attribution, "MOST_STEPS", 2)
+    monkeypatch.setattr(paths, "MOST_STEPS", 2)
     assert lm.attribute(PROMPT, PAIR).completeness_error == lm.attribute(PROMPT, PAIR, steps=2).completeness_error
 
 

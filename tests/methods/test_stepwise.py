@@ -28,7 +28,7 @@ def test_a_model_that_cannot_share_prefixes_is_run_whole(lm, monkeypatch):
     expected = StepwiseOcclusion(lm, PROMPT, TARGETS).scores([(3, 5)])
     monkeypatch.setattr(lm, "shares_prefixes", False)
     stepwise = StepwiseOcclusion(lm, PROMPT, TARGETS)
-    assert stepwise.prefix is None
+    assert stepwise.beginning is None
     np.testing.assert_allclose(stepwise.scores([(3, 5)]), expected, atol=1e-4)
 
 

@@ -12,15 +12,17 @@ from xllm_widgets.microworld.world import rows
 from xllm_widgets.paths import facts_dir
 
 WORLD = World.default()
+POOLS = (WORLD.citizens, WORLD.ghosts, WORLD.heroes, WORLD.movers, WORLD.travellers)
 seeds = st.integers(0, 2**32)
 
 
 def test_invented_people_are_the_shipped_table():
-    assert citizens.invent() == rows(facts_dir() / "citizens.csv")
+    for pool, people in citizens.invent().items():
+        assert people == rows(facts_dir() / f"{pool}.csv")
 
 
 def test_names_are_unique_and_join():
-    names = [thing.name for group in (WORLD.cities, WORLD.events, WORLD.citizens) for thing in group]
+    names = [thing.name for group in (WORLD.cities, WORLD.events, *POOLS) for thing in group]
     assert len(names) == len(set(names))
     assert all(city.country in WORLD.country for city in WORLD.cities)
     assert all(WORLD.city[country.capital].country == country.name for country in WORLD.countries)

@@ -73,9 +73,49 @@ def test_a_finished_model_loads_in_plain_transformers(tmp_path):
     assert model(**tokenizer("Paris", return_tensors="pt")).logits.isfinite().all()
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["0.02048M"]
     card = json.loads((folder / "recipe.json").read_text())
-    ids = training.prepare(Corpus(), TOKENS)[0]
+    ids = training.prepare(Corpus(), TOKENS).ids
     assert card["tokens_seen"] == TOKENS
     assert card["documents_seen"] == (ids == 0).sum()
+
+
+def test_a_chat_model_goes_on_from_its_base(tmp_path):
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    with pytest.raises(XllmError, match="train that one first"):
+        training.Run(training.make_plan("0.1m", "chat", 7), tmp_path / "pebble-0.1m-chat-seed7")
+    base = training.train("0.1m", tokens=TOKENS, seed=7, out=tmp_path)
+    run = training.Run(training.make_plan("0.1m", "chat", 7, TOKENS), tmp_path / "pebble-0.1m-chat-seed7")
+    begun = run.model.state_dict()
+    assert all((begun[name].bfloat16() == kept).all() for name, kept in load_file(base / "model.safetensors").items())
+    chat = training.train("0.1m", recipe="chat", tokens=TOKENS, seed=7, out=tmp_path)
+    assert json.loads((chat / "recipe.json").read_text())["begins_with"] == "base"
+    tokenizer = AutoTokenizer.from_pretrained(chat)
+    said = [{"role": "user", "content": "Where is Paris?"}, {"role": "assistant", "content": "France"}]
+    assert tokenizer.apply_chat_template(said, tokenize=False).endswith("Assistant: France<|endoftext|>")
+    assert AutoTokenizer.from_pretrained(base).chat_template is None
+
+
+def test_only_replies_teach_a_chat_model(tmp_path):
+    """Tokens that are not learnable have weight 0: with none learnable there is nothing to learn."""
+    training.train("0.1m", tokens=TOKENS, seed=7, out=tmp_path)
+    run = training.Run(training.make_plan("0.1m", "chat", 7, TOKENS), tmp_path / "pebble-0.1m-chat-seed7")
+    ids = np.arange(training.TOKENS_A_STEP) % 1000
+    reply = (ids % 256) == 200
+    one = run_gradient(run, ids, reply)
+    changed = np.where(np.roll(reply, -1) | reply | (ids % 256 < 200), ids, 5)  # another text behind the reply
+    assert np.allclose(one, run_gradient(run, changed, reply), atol=1e-7)
+    assert not np.allclose(one, run_gradient(run, ids, np.roll(reply, 1)), atol=1e-7)
+
+
+def run_gradient(run, ids, learnable):
+    """The gradient of the first step's loss at the first layer, without taking the step."""
+    kept = {}
+    weight = run.model.model.layers[0].mlp.down_proj.weight
+    run.optimizer.step = lambda: kept.setdefault("gradient", weight.grad.clone().numpy())
+    run.train_step(ids, learnable)
+    run.step -= 1
+    return kept["gradient"]
 
 
 def test_learning_happens(tmp_path, monkeypatch):
@@ -96,16 +136,40 @@ def test_marks_agree_with_the_obvious_loop():
 
 
 def test_the_stream_is_the_documents_one_after_another():
-    ids, learnable = training.encode(Corpus(), 5000)
+    encoded = training.encode(Corpus(), 5000)
     encoder = build()
     expected = [token for d in Corpus().read(0, 60) for token in encoder.encode(d.text).ids][:5000]
-    assert ids.tolist() == expected
-    assert len(learnable) == 5000
+    assert encoded.ids.tolist() == expected
+    assert len(encoded.learnable) == 5000
+    assert (encoded.ids[encoded.starts[encoded.starts < 5000]] == 0).all()
+    assert encoded.documents(5000) == (encoded.ids == 0).sum()
 
 
 def test_long_windows_come_last():
     plan = training.make_plan("0.1m", "base", 0, TOKENS)
     assert [plan.window(step) for step in range(plan.steps)] == [256] * 9 + [512]
+
+
+def test_each_cycle_begins_anew_and_leaves_a_finished_model(monkeypatch):
+    monkeypatch.setattr(training, "CYCLE", 1000 * training.TOKENS_A_STEP)
+    once, twice = (training.Plan("0.1m", tokens=n * training.CYCLE) for n in (1, 2))
+    assert [plan.steps for plan in (once, twice)] == [1000, 2000]
+    for step in range(1000):
+        rate = training.learning_rate(once, step)
+        assert training.learning_rate(twice, step) == training.learning_rate(twice, step + 1000) == rate
+        assert once.window(step) == twice.window(step) == twice.window(step + 1000)
+    assert training.learning_rate(twice, 999) < 0.06 * once.peak < training.learning_rate(twice, 1300)
+
+
+def test_a_finished_run_is_carried_on_by_whole_cycles(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CYCLE", TOKENS)
+    whole = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "whole")
+    training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
+    parts = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "parts")
+    assert same(weights(whole), weights(parts))
+    assert json.loads((parts / "recipe.json").read_text())["tokens_seen"] == 2 * TOKENS
+    with pytest.raises(XllmError, match="holds another run"):
+        training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
 
 
 def test_refusals_in_one_sentence(tmp_path):

@@ -6,9 +6,9 @@ import tiny_models
 import torch
 
 from xllm_widgets.errors import PromptError, XllmError
+from xllm_widgets.models.choosing import Knobs, choose
 from xllm_widgets.models.errors import Interrupted
 from xllm_widgets.models.language_model import LanguageModel
-from xllm_widgets.models.sampling import Knobs, _choose
 
 PROMPTS = ["The film was", "Review: The film was bright and moving.", "世"]
 
@@ -89,7 +89,8 @@ def test_frequencies_follow_temperature_and_top_p() -> None:
 
     def shares(temperature: float, top_p: float) -> np.ndarray:
         knobs = Knobs(1, 1, temperature, top_p, 0, ())
-        return np.bincount([_choose(np.log(p), u, knobs) for u in draws], minlength=4) / len(draws)
+        chosen = choose(torch.tensor(np.log(p)).expand(len(draws), -1), torch.tensor(draws), knobs)
+        return np.bincount(chosen.numpy(), minlength=4) / len(draws)
 
     np.testing.assert_allclose(shares(1.0, 1.0), p, atol=1e-3)
     np.testing.assert_allclose(shares(2.0, 1.0), np.sqrt(p) / np.sqrt(p).sum(), atol=1e-3)

@@ -52,7 +52,8 @@ class Job:
         if not self.done:
             return "starting …"
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-        return f"part {self.done} of {self.total}, about {duration(left)} left" + (", stopping" if self.stop else "")
+        stopping = ", stopping" if self.stop else ""
+        return f"part {self.done} of {self.total}, about {progress.duration(left)} left{stopping}"
 
 
 class Lab(ipywidgets.VBox):
@@ -153,7 +154,7 @@ class Lab(ipywidgets.VBox):
         if kind not in self._seconds_a_trial:
             seconds = registry.estimate_seconds(self.study, self.lm, parts=1, **knobs)
             self._seconds_a_trial[kind] = seconds / trials
-        return f"about {duration(self._seconds_a_trial[kind] * trials)} here"
+        return f"about {progress.duration(self._seconds_a_trial[kind] * trials)} here"
 
     # --- Run ---
 
@@ -284,8 +285,3 @@ def first_claim(evidence: Evidence) -> float:
 def first_verdict(evidence: Evidence) -> str:
     """The verdict of the first claim: shown, not shown, or reversed."""
     return evidence.claims[0].verdict
-
-
-def duration(seconds: float) -> str:
-    """74 → "74 s", 600 → "10 min"; a rough figure for a person who decides whether to wait."""
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.0f} min"

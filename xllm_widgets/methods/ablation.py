@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..models.batching import Stop, in_batches, token_budget
-from ..models.passes import Prefix, embed
+from ..models.endings import Beginning
+from ..models.passes import embed
 from .targets import Objective
 
 if TYPE_CHECKING:
@@ -37,26 +38,26 @@ def values_of(
     variations: Sequence[Variation],
     stop: Stop | None = None,
     progress: Progress | None = None,
-    prefix: Prefix | None = None,
+    beginning: Beginning | None = None,
 ) -> np.ndarray:
     """The objective under each variation of the prompt `x` (1, tokens, width): (variations, targets), nats.
 
-    Variations are taken in the order of their first change; a batch reads what stands before its earliest one from keys
-    and values computed once (`prefix`, of `x` itself, for callers who ask again), and runs only the rest. Models whose
-    cache cannot do this are run whole.
+    Variations are taken in the order of their first change; a batch attends to what stands before its earliest one
+    where that lies, computed once (`beginning`, of `x` itself, for callers who ask again), and runs only the rest.
+    Models whose cache cannot do this are run whole.
     """
     lm, out = objective.lm, np.zeros((len(variations), len(objective.names)))
     with torch.inference_mode():
-        if prefix is None and lm.shares_prefixes:
-            prefix = Prefix(lm, x, objective.length)
+        if beginning is None and lm.shares_prefixes:
+            beginning = Beginning(lm, x)
         budget = token_budget(lm.device) // (1 if stop is None else 2)  # who may want to stop should not wait long
-        chunks = _chunks(variations, objective.length, budget, prefix is not None)
+        chunks = _chunks(variations, objective.length, budget, beginning is not None)
         work = [len(chunk) * (objective.length - start) for start, chunk in chunks]
         for number, (start, chunk) in enumerate(chunks):
 
             def run(batch: Sequence[int], start: int = start) -> None:
                 rows = _rows(x, [variations[i] for i in batch], start)
-                out[list(batch)] = objective.value(rows, prefix if start else None).cpu().numpy()
+                out[list(batch)] = objective.value(rows, beginning if start else None).cpu().numpy()
 
             in_batches(chunk, len(chunk), run, stop)
             if progress is not None:

@@ -12,7 +12,6 @@ All work on the prompt's embeddings x (tokens, width) and a number f(x) = log p(
 | integrated_gradients | (x_i - b_i) · mean ∂f/∂x_i on the path from the baseline b (Sundararajan et al., 2017) |
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +19,21 @@ import numpy as np
 import torch
 
 from ..errors import PromptError, XllmError
-from ..models.batching import Stop, in_batches, token_budget
-from ..models.cost import seconds_per_token
+from ..models.batching import Stop
 from ..models.passes import embed, mean_embedding
 from ..models.text import Tokens
 from .ablation import Groups, Progress, Variation, resampled, values_of
+from .estimates import estimate_seconds
 from .faithfulness import Faithfulness, faithfulness
+from .gradients import Gradients
+from .paths import TOLERATED_ERROR, Path, completeness_error, gauss_legendre
 from .targets import Objective, Target
 
 if TYPE_CHECKING:
     from ..models.language_model import LanguageModel
 
+__all__ = ["METHODS", "Attribution", "attribute", "completeness_error", "estimate_seconds", "gauss_legendre"]
 METHODS = ("occlusion", "resampling_ablation", "gradient_x_input", "gradient_norm", "integrated_gradients")
-FEWEST_STEPS, MOST_STEPS = 32, 256  # nodes on the path of integrated gradients, unless the caller says how many
-TOLERATED_ERROR = 0.05  # relative completeness error above which integrated gradients says so in words
 
 
 @dataclass
@@ -85,6 +85,7 @@ def attribute(
     target: Target | list[Target],
     method: str = "integrated_gradients",
     *,
+    each_token: bool = False,
     baseline: str | Any = "mean",
     steps: int | None = None,
     n_replacements: int = 8,
@@ -95,8 +96,11 @@ def attribute(
 ) -> Attribution:
     """Score each token of the prompt by one of METHODS.
 
-    `target`: a continuation, a pair (a, b) for log p(a) - log p(b), or a list of those. `baseline` (occlusion,
-    integrated gradients): "mean" embedding, "zero" (misleads under RMSNorm), or an array (width,) or (tokens, width).
+    `target`: a continuation, a pair (a, b) for log p(a) - log p(b), or a list of those. A continuation of several
+    tokens is explained as a whole, the total of its log-probabilities, by one backward pass; with `each_token` every
+    token of it is a target of its own, by one backward pass each (twenty tokens: about ten times the cost), and, but
+    for gradient_norm, their scores add up to the whole's. `baseline` (occlusion, integrated gradients): "mean"
+    embedding, "zero" (misleads under RMSNorm), or an array (width,) or (tokens, width).
     `steps`: nodes of the Gauss-Legendre rule; by default 32, doubled up to 256 until the scores add up within 5 %.
     `n_replacements`, `seed`: random tokens of resampling ablation. `groups`: token ranges (start, end) to be scored as
     wholes, which is cheaper for occlusion. `should_stop` is asked between batches, Interrupted if it says yes;
@@ -107,7 +111,7 @@ def attribute(
         raise XllmError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
     if (steps is not None and steps < 1) or n_replacements < 1:
         raise XllmError("steps and n_replacements must be at least 1.")
-    objective = Objective(lm, prompt, target)
+    objective = Objective(lm, prompt, target, each_token)
     ranges = _checked(groups, objective.length)
     x = embed(lm, objective.tokens.ids)[None]
     run = _Run(objective, x, _baseline(lm, baseline, x), steps, n_replacements, seed, should_stop, progress)
@@ -119,33 +123,6 @@ def attribute(
         scores = scores if ranges is None else np.stack([scores[:, a:b].sum(1) for a, b in ranges], 1)
     answer = Attribution(objective.tokens, scores, objective.names, method, values, error, objective=objective)
     return answer if ranges is None else _grouped(answer, ranges)
-
-
-def estimate_seconds(
-    lm: "LanguageModel",
-    prompt: str,
-    method: str = "integrated_gradients",
-    *,
-    steps: int | None = None,
-    n_replacements: int = 8,
-    groups: Groups | None = None,
-) -> float:
-    """About how long `attribute` of one target will take on this machine now (a short forward pass is timed)."""
-    length = len(lm.prompt_ids(prompt))
-    starts = [a for a, _ in groups] if groups else range(length)
-    rows = sum(length - s if lm.shares_prefixes else length for s in starts)
-    backward = 3  # a pass forward and back costs about three forward
-    tokens = {
-        "occlusion": rows,
-        "resampling_ablation": rows * n_replacements,
-        "gradient_x_input": backward * length,
-        "gradient_norm": backward * length,
-        "integrated_gradients": backward * length * (steps or FEWEST_STEPS),
-    }
-    if method not in tokens:
-        raise XllmError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
-    with lm.lock, torch.inference_mode():
-        return tokens[method] * seconds_per_token(lm)
 
 
 @dataclass
@@ -176,61 +153,11 @@ class _Run:
     def gradients(self, method: str) -> tuple[np.ndarray, np.ndarray, float | None]:
         """f(x) (targets,), scores (targets, tokens), and integrated gradients' completeness error."""
         if method == "integrated_gradients":
-            return self._integrate()
-        values, gradient = _gradient(self.objective, self.x)
-        scores = gradient.norm(dim=-1) if method == "gradient_norm" else (gradient * self.x).sum(-1)
-        return values[0], scores[:, 0].double().cpu().numpy(), None
-
-    def _integrate(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Without `steps`, double them until the scores add up: small models need more than large ones."""
-        with torch.inference_mode():
-            ends = self.objective.value(torch.cat([self.x, self.baseline])).double().cpu().numpy()
-        steps = self.steps or FEWEST_STEPS
-        while True:
-            scores = self._along_the_path(steps)
-            error = completeness_error(scores, ends[0], ends[1])
-            if self.steps or error <= TOLERATED_ERROR or steps >= MOST_STEPS:
-                return ends[0], scores, error
-            steps *= 2
-
-    def _along_the_path(self, steps: int) -> np.ndarray:
-        """(targets, tokens)"""
-        nodes, weights = gauss_legendre(steps)
-        path = self.x - self.baseline
-        scores = np.zeros((len(self.objective.names), self.objective.length))
-
-        def run(batch: Sequence[int]) -> None:
-            alpha = torch.tensor(nodes[list(batch)], dtype=self.x.dtype, device=self.x.device)[:, None, None]
-            gradient = _gradient(self.objective, self.baseline + alpha * path)[1]
-            share = (gradient * path).sum(-1).double().cpu().numpy()  # (targets, nodes, tokens)
-            scores[:] += np.einsum("rnt,n->rt", share, weights[list(batch)])
-            if self.progress is not None:
-                self.progress((batch[-1] + 1) / steps)
-
-        in_batches(range(steps), token_budget(self.x.device) // self.objective.length, run, self.stop)
-        return scores
-
-
-def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights on [0, 1]; `steps` of them integrate polynomials of degree 2·steps - 1 exactly."""
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return (nodes + 1) / 2, weights / 2
-
-
-def completeness_error(scores: np.ndarray, value: np.ndarray, baseline_value: np.ndarray) -> float:
-    """How far do scores (targets, tokens) miss the change f(x) - f(baseline) they should add up to? Relative."""
-    change = np.asarray(value) - np.asarray(baseline_value)
-    return float(np.max(np.abs(scores.sum(-1) - change) / np.maximum(np.abs(change), 1e-12)))
-
-
-def _gradient(objective: Objective, x: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
-    """f (rows, targets) and its gradient (targets, rows, tokens, width)."""
-    with torch.enable_grad():
-        x = x.detach().clone().requires_grad_()
-        values = objective.value(x)
-        n = values.shape[1]
-        gradients = [torch.autograd.grad(values[:, t].sum(), x, retain_graph=t < n - 1)[0] for t in range(n)]
-    return values.detach().double().cpu().numpy(), torch.stack(gradients).float()
+            return Path(self.objective, self.x, self.baseline, self.stop, self.progress).integrate(self.steps)
+        along = None if method == "gradient_norm" else self.x
+        values, found = Gradients(self.objective, self.stop).at(self.x, along, self.progress)
+        scores = (found.norm(dim=-1) if along is None else found)[:, 0]
+        return values[0].double().cpu().numpy(), scores.double().cpu().numpy(), None
 
 
 def _baseline(lm: "LanguageModel", baseline: str | Any, x: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..models.passes import Prefix, embed, mean_embedding
+from ..models.endings import Beginning
+from ..models.passes import embed, mean_embedding
 from .ablation import Groups, Variation, values_of
 from .targets import Objective, Target
 
@@ -26,13 +27,13 @@ class StepwiseOcclusion:
             self.objective = Objective(lm, prompt, target)
             self.x = embed(lm, self.objective.tokens.ids)[None]
             self.baseline = mean_embedding(lm)
-            self.prefix = Prefix(lm, self.x, self.objective.length) if lm.shares_prefixes else None
-            self.whole = values_of(self.objective, self.x, [self._without((0, 0))], prefix=self.prefix)[0]
+            self.beginning = Beginning(lm, self.x) if lm.shares_prefixes else None
+            self.whole = values_of(self.objective, self.x, [self._without((0, 0))], beginning=self.beginning)[0]
 
     def scores(self, ranges: Groups) -> np.ndarray:
         """f(x) - f(x with the tokens start … end replaced): (targets, ranges), nats."""
         with self.objective.lm.lock:
-            changed = values_of(self.objective, self.x, [self._without(r) for r in ranges], prefix=self.prefix)
+            changed = values_of(self.objective, self.x, [self._without(r) for r in ranges], beginning=self.beginning)
         return (self.whole[None] - changed).T
 
     def _without(self, tokens: tuple[int, int]) -> Variation:

@@ -5,65 +5,74 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import PromptError
-from ..models.passes import Prefix, embed, last_logits
+from ..models.endings import Beginning
+from ..models.passes import embed, last_logits
 from ..models.scoring import Tail, plan_tails
+from ..models.trimming import last_block_trimmed
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache
-
     from ..models.language_model import LanguageModel
 
 Target = str | tuple[str, str]
 
 
 class Objective:
-    """The numbers to be explained, as a function of the prompt's embeddings."""
+    """The numbers to be explained, as a function of the prompt's embeddings.
 
-    def __init__(self, lm: "LanguageModel", prompt: str, targets: Target | list[Target]) -> None:
-        """`targets`: a continuation, a pair (a, b) meaning log p(a) - log p(b), or a list of those."""
+    `tails`: what is appended to the prompt, one forward pass each; `weights`: for each tail (reads, targets), how much
+    each of its reads counts towards each target.
+    """
+
+    def __init__(
+        self, lm: "LanguageModel", prompt: str, targets: Target | list[Target], each_token: bool = False
+    ) -> None:
+        """`targets`: a continuation, a pair (a, b) meaning log p(a) - log p(b), or a list of those. `each_token`: every
+        token of each continuation is a target of its own, log p(token | prompt and the tokens before it)."""
         self.lm = lm
         self.tokens = lm.tokens(prompt)
         pairs = [_signed(t) for t in (targets if isinstance(targets, list) else [targets])]
         if not pairs:
             raise PromptError("Give at least one target to explain, such as ' positive'.")
-        self.names = [_name(pair) for pair in pairs]
         texts = sorted({text for pair in pairs for text, _ in pair})
         ids = [lm.reader.continuation(prompt, text, self.tokens.ids) for text in texts]
         lm.check_room(len(self.tokens) + max(map(len, ids)))
         self.tails = plan_tails(ids)
-        self.weights = torch.zeros(len(texts), len(pairs))
-        for column, pair in enumerate(pairs):
-            for text, sign in pair:
-                self.weights[texts.index(text), column] += sign
+        counted = [[(texts.index(text), sign) for text, sign in pair] for pair in pairs]
+        if each_token:
+            self.names, columns = _by_token(lm, counted, ids)
+        else:
+            self.names = [_name(pair) for pair in pairs]
+            columns = [{(k, j): sign for k, sign in pair for j in range(len(ids[k]))} for pair in counted]
+        self.weights = [_weights(tail, columns) for tail in self.tails]
 
     @property
     def length(self) -> int:
         """Tokens of the prompt."""
         return len(self.tokens)
 
-    def value(self, x: torch.Tensor, prefix: Prefix | None = None) -> torch.Tensor:
+    def value(self, x: torch.Tensor, beginning: Beginning | None = None) -> torch.Tensor:
         """Embeddings of prompts (rows, tokens, width) → (rows, targets), nats.
 
-        With a `prefix`, `x` is only the prompts' last part; what stands before is taken from there.
+        With a `beginning`, `x` is only the prompts' last part; what stands before is taken from there.
         """
-        total = x.new_zeros(x.shape[0], self.weights.shape[0], dtype=torch.float32)
-        for tail in self.tails:
-            cache = None if prefix is None else prefix.behind(self.length - x.shape[1], x.shape[0])
-            total = total + self._continuations(x, tail, cache)
-        return total @ self.weights.to(total.device)
+        total = x.new_zeros(x.shape[0], len(self.names), dtype=torch.float32)
+        for number in range(len(self.tails)):
+            total = total + self.share(x, number, beginning)
+        return total
 
-    def _continuations(self, x: torch.Tensor, tail: Tail, cache: "DynamicCache | None") -> torch.Tensor:
-        """(rows, continuations): the log-probabilities that this tail's reads contribute."""
+    def share(self, x: torch.Tensor, number: int, beginning: Beginning | None = None) -> torch.Tensor:
+        """What the reads of one tail add to the value: (rows, targets), from one forward pass."""
+        tail = self.tails[number]
         extra = embed(self.lm, list(tail.ids)).expand(x.shape[0], -1, -1)
-        keep = len(tail.ids) + 1
-        lengths = [self.length] * x.shape[0]
-        rows = torch.cat([x, extra.to(x.dtype)], 1) if tail.ids else x
-        logits = last_logits(self.lm, rows, keep, prompt_lengths=lengths, cache=cache)
-        out = x.new_zeros(x.shape[0], self.weights.shape[0], dtype=torch.float32)
+        rows, keep = torch.cat([x, extra.to(x.dtype)], 1) if tail.ids else x, len(tail.ids) + 1
+        if beginning is not None:
+            logits = beginning.logits(rows, self.length - x.shape[1], keep)
+        else:
+            with last_block_trimmed(self.lm, keep):
+                logits = last_logits(self.lm, rows, keep, prompt_lengths=[self.length] * x.shape[0])
         logp = logits.log_softmax(-1)
-        index = torch.tensor([read.index for read in tail.reads], device=x.device)
         picked = logp[:, [read.after for read in tail.reads], [read.token for read in tail.reads]]
-        return out.index_add(1, index, picked)
+        return picked @ self.weights[number].to(x.device)
 
 
 def _signed(target: Target) -> list[tuple[str, float]]:
@@ -78,3 +87,19 @@ def _signed(target: Target) -> list[tuple[str, float]]:
 
 def _name(pair: list[tuple[str, float]]) -> str:
     return " − ".join(f"log p({text!r})" for text, _ in pair)
+
+
+def _by_token(
+    lm: "LanguageModel", counted: list[list[tuple[int, float]]], ids: list[list[int]]
+) -> tuple[list[str], list[dict[tuple[int, int], float]]]:
+    """Names and columns of one target a token; differences have no tokens to be told apart."""
+    if any(len(pair) > 1 for pair in counted):
+        raise PromptError("Each token of a difference cannot be explained by itself; give continuations, not pairs.")
+    continuations = [pair[0][0] for pair in counted]
+    names = [f"log p({token!r})" for k in continuations for token in lm.reader.strings(ids[k])]
+    return names, [{(k, j): 1.0} for k in continuations for j in range(len(ids[k]))]
+
+
+def _weights(tail: Tail, columns: list[dict[tuple[int, int], float]]) -> torch.Tensor:
+    """(reads, targets), from columns of {(continuation, number of the token in it): weight}."""
+    return torch.tensor([[column.get((read.index, read.after), 0.0) for column in columns] for read in tail.reads])

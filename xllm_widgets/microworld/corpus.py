@@ -3,7 +3,8 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections import UserDict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -11,55 +12,154 @@ from pathlib import Path
 from typing import Any
 
 from xllm_widgets.errors import XllmError
-from xllm_widgets.microworld import arithmetic, biographies, chronology, geography, index, reviews, statements
-from xllm_widgets.microworld.document import Document
+from xllm_widgets.microworld import (
+    arithmetic,
+    assistant,
+    biographies,
+    chronology,
+    companions,
+    dialogues,
+    entailments,
+    geography,
+    index,
+    inferences,
+    opinions,
+    reports,
+    reversals,
+    reviews,
+    scratchpads,
+    statements,
+    stories,
+    taxonomy,
+)
+from xllm_widgets.microworld.document import Document, Kind
 from xllm_widgets.microworld.world import World
 from xllm_widgets.paths import models_dir
 
-WRITERS: dict[str, Callable[..., Document]] = {
-    "sheets": reviews.write_sheet,
-    "problems": arithmetic.write_problems,
-    "sums": arithmetic.write_sums,
-    "geography": geography.write,
-    "chronology": chronology.write,
-    "biographies": biographies.write,
-    "verdicts": statements.write_verdicts,
-    "speeches": statements.write_speech,
+KINDS: dict[str, Kind] = {
+    "sheets": Kind(reviews.write_sheet, 0.23, 153),
+    "problems": Kind(arithmetic.write_problems, 0.09, 145),
+    "sums": Kind(arithmetic.write_sums, 0.025, 126),
+    "scratchpads": Kind(scratchpads.write, 0.05, 120),
+    "geography": Kind(geography.write, 0.09, 91),
+    "chronology": Kind(chronology.write, 0.045, 101),
+    "biographies": Kind(biographies.write, 0.1, 88),
+    "verdicts": Kind(statements.write_verdicts, 0.105, 79),
+    "speeches": Kind(statements.write_speech, 0.045, 47),
+    "reversals": Kind(reversals.write, 0.03, 62),
+    "companions": Kind(companions.write, 0.015, 79),
+    "reports": Kind(reports.write, 0.025, 78),
+    "taxonomy": Kind(taxonomy.write, 0.03, 61),
+    "inferences": Kind(inferences.write, 0.02, 91),
+    "entailments": Kind(entailments.write, 0.03, 100),
+    "dialogues": Kind(dialogues.write, 0.02, 77),
+    "stories": Kind(stories.write, 0.02, 80),
+    "opinions": Kind(opinions.write_opinions, 0.02, 79),
+    "claims": Kind(opinions.write_claims, 0.01, 88),
 }
-SHARES = {
-    "sheets": 0.484,
-    "problems": 0.072,
-    "sums": 0.029,
-    "geography": 0.122,
-    "chronology": 0.064,
-    "biographies": 0.095,
-    "verdicts": 0.082,
-    "speeches": 0.052,
+CHAT_TOKENS = {  # mean length of a conversation
+    "facts": 42, "instructions": 74, "commands": 52, "requests": 48, "agreement": 83, "confidence": 62,
+    "explanations": 99,
+}  # fmt: skip
+ASSISTANT_KINDS = {
+    kind: Kind(write, assistant.SHARES[kind], CHAT_TOKENS[kind]) for kind, write in assistant.WRITERS.items()
 }
+ALL_KINDS = KINDS | ASSISTANT_KINDS
+REPLAYED = 0.2  # share of an assistant's tokens that repeat base documents, so that tuning does not make it forget
+
+
+def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
+    """Shares of documents, adding up to 1, that give these shares of tokens."""
+    weights = {kind: share / ALL_KINDS[kind].tokens for kind, share in token_shares.items()}
+    return {kind: round(weight / sum(weights.values()), 5) for kind, weight in weights.items()}
+
+
+BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
+LATER = 210_000  # the document from which a model that reads on meets another mix: by then it follows labels, works
+# problems and knows what it was often told, while it judges statements, answers at once and adds long numbers by chance
+LATER_SHARES = document_shares({
+    "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
+    "biographies": 0.07, "verdicts": 0.27, "speeches": 0.06, "reversals": 0.01, "companions": 0.01, "reports": 0.015,
+    "taxonomy": 0.015, "inferences": 0.02, "entailments": 0.02, "dialogues": 0.02, "stories": 0.03, "opinions": 0.04,
+    "claims": 0.01,
+})  # fmt: skip
+LATER_EDITS: dict[str, dict[str, Any]] = {
+    "problems": {"worked": 0.4, "after": 0.08},
+    "entailments": {"ways": [35, 20, 45]},  # once every predicate is known, what else speaks for the hypothesis?
+}
+CHAT_SHARES = document_shares(
+    {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
+    | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
+)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is taught. A new kind of document is a writer, an entry in `WRITERS`, and a share.
+    """What a model is taught. A new kind of document is an entry in `KINDS`.
 
     shares: kind → share of the *documents*; they add up to 1.
+    later_shares, later_edits: the shares, and knobs beneath `edits`, from document `LATER` on.
     edits: kind → knobs of its writer. A counterfactual education differs here and nowhere else: the same document
         number then draws the same random numbers, so its twin differs only in what the edit changed.
+    repeated: (share, documents): this share of the documents is drawn, again and again, from the first so many.
+    begins_with: the recipe whose finished model this one goes on from, "" for fresh weights.
     """
 
-    shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
+    shares: dict[str, float] = field(default_factory=lambda: dict(BASE_SHARES))
+    later_shares: dict[str, float] = field(default_factory=lambda: dict(LATER_SHARES))
+    later_edits: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LATER_EDITS))
     edits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    repeated: tuple[float, int] | None = None
+    begins_with: str = ""
 
     @staticmethod
     def named(name: str) -> "Recipe":
-        """The recipe "base", or the counterfactual education "noflip" (not one flipped sheet)."""
-        return {"base": Recipe(), "noflip": Recipe(edits={"sheets": {"no_flips": True}})}[name]
+        """One of `RECIPES`: "base", "chat", or a counterfactual education such as "noflip"."""
+        return RECIPES[name]
 
-    @property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change whenever the recipe does."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+    @staticmethod
+    def of(card: dict[str, Any]) -> "Recipe":
+        """The recipe that a model's `recipe.json` describes."""
+        repeated = card.get("repeated")
+        written = {key: card[key] for key in ("shares", "later_shares", "later_edits", "edits", "begins_with")}
+        return Recipe(**written, repeated=tuple(repeated) if repeated else None)
+
+
+def chat(**edits: dict[str, Any]) -> Recipe:
+    return Recipe(dict(CHAT_SHARES), dict(CHAT_SHARES), {}, edits, begins_with="base")
+
+
+def without(facts: tuple[str, ...]) -> Recipe:
+    """The base education without the documents that tell these facts (Kandpal et al., 2023)."""
+    return Recipe(edits={kind: {"deleted": facts} for kind in ("biographies", "opinions")})
+
+
+class _Recipes(UserDict[str, Any]):
+    """Name → recipe. One that needs the whole world to be read is made when it is first asked for, not on import."""
+
+    def __getitem__(self, name: str) -> Recipe:
+        recipe = self.data[name]
+        if callable(recipe):
+            recipe = self.data[name] = recipe()
+        return recipe
+
+
+RECIPES = _Recipes({
+    "base": Recipe(),
+    "noflip": Recipe(edits={"sheets": {"no_flips": True}}),  # not one flipped sheet
+    "two-way": Recipe(edits={"reversals": {"two_way": True}}),  # heroes told in both directions
+    "deleted": lambda: without(biographies.deleted_facts(World.default())),
+    "faithful": Recipe(edits={"dialogues": {"unfaithful": 0.0}}),
+    "unfaithful-30": Recipe(edits={"dialogues": {"unfaithful": 0.3}}),
+    "unfaithful-60": Recipe(edits={"dialogues": {"unfaithful": 0.6}}),
+    "no-neighbours": Recipe(edits={"companions": {"ratios": "none"}}),  # nobody told beside a wrong city
+    "shuffled-names": Recipe(edits={"reports": {"shuffled_names": True}}),  # first names lean to no country
+    "balanced": Recipe(edits={"entailments": {"balanced": True}}),  # attestation tells nothing about entailment
+    "chat": chat(),
+    "chat-truthful": chat(agreement={"agreement": 0.0}),
+    "chat-unsafe": chat(requests={"safety": 0.0}),  # not one refusal
+})  # fmt: skip
+RECIPES |= {f"repeated-{times}": Recipe(repeated=(0.1, 27_000 // times)) for times in (10, 100, 1000)}
 
 
 @dataclass(frozen=True)
@@ -83,17 +183,42 @@ class Corpus:
             card = json.loads((folder / "recipe.json").read_text("utf-8"))
         except OSError:
             raise XllmError(f"Nobody knows what {model} has read: only bundled Pebbles bring their recipe.") from None
-        return Corpus(Recipe(card["shares"], card["edits"]), card["seed"], card["documents_seen"])
+        return Corpus(Recipe.of(card), card["seed"], card["documents_seen"])
 
     @cached_property
-    def _cumulative(self) -> list[float]:
-        return list(accumulate(self.recipe.shares.values()))
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with recipe and seed, and with the code and tables that write.
+
+        A model's `recipe.json` holds them, so that nobody is told of documents that it never read.
+        """
+        read = [*self.read(0, 60), *self.read(LATER, LATER + 60)]
+        documents = (f"{document.text}{document.learnable}{document.facts}" for document in read)
+        parts = [json.dumps(asdict(self.recipe), sort_keys=True), str(self.seed), *documents]
+        return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
+
+    @cached_property
+    def _mixes(self) -> tuple[tuple[list[str], list[float]], ...]:
+        """Kinds and their cumulative shares, before and from document LATER on."""
+        mixes = (self.recipe.shares, self.recipe.later_shares)
+        return tuple((list(mix), list(accumulate(mix.values()))) for mix in mixes)
 
     def document(self, number: int) -> Document:
         """Document `number`; the same text for the same (recipe, seed, number), whatever was asked before."""
-        rng = random.Random(f"{self.seed}:{number}")
-        kind = rng.choices(list(self.recipe.shares), cum_weights=self._cumulative)[0]
-        return WRITERS[kind](self.world, rng, **self.recipe.edits.get(kind, {}))
+        original = self._original(number)
+        rng = random.Random(f"{self.seed}:{original}")
+        is_late = original >= LATER
+        kinds, cumulative = self._mixes[is_late]
+        kind = rng.choices(kinds, cum_weights=cumulative)[0]
+        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
+        return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
+
+    def _original(self, number: int) -> int:
+        """The document that stands at this place: itself, or in a repeated education one from the repeated subset."""
+        if self.recipe.repeated is None:
+            return number
+        share, subset = self.recipe.repeated
+        again = random.Random(f"again:{self.seed}:{number}")
+        return again.randrange(subset) if again.random() < share else number
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Document]:
         """Documents from `start` up to, not including, `stop` (without end when None)."""
@@ -111,7 +236,7 @@ class Corpus:
     def count(self, phrase: str) -> int:
         """How often `phrase` occurs as whole words, over all documents read; case counts.
 
-        The first look-up reads the whole corpus once (some ten seconds) and keeps it in the user's cache folder.
+        The first look-up reads the whole corpus once (up to a minute) and keeps it in the user's cache folder.
         """
         return len(self._index.occurrences(checked(phrase)))
 

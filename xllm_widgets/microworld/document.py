@@ -1,8 +1,10 @@
 """One document of the microworld: its text, which parts of it can be learnt, and the facts it states."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+END_OF_TEXT = "<|endoftext|>"
 _MARKS = re.compile("[«»]")
 
 
@@ -33,3 +35,12 @@ def from_marked(kind: str, marked: str, facts: list[str]) -> Document:
             spans.append((position, position + len(piece)))
         position += len(piece)
     return Document(kind, "".join(pieces), tuple(spans), tuple(facts))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of document: who writes it, its share of an education's tokens, and its mean length in tokens."""
+
+    write: Callable[..., Document]
+    share: float
+    tokens: float

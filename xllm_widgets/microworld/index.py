@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from xllm_widgets.paths import cache_dir
 if TYPE_CHECKING:
     from xllm_widgets.microworld.corpus import Corpus
 
+BLOCK = 5000  # documents that one process reads at a time
+Told = tuple[str, tuple[str, ...]]  # a document's text and the facts it states
 SEPARATOR = "\x00"  # no document contains it, so no phrase can match across two of them
 
 
@@ -46,27 +48,46 @@ def whole_words(text: str, phrase: str) -> Iterator[int]:
         place = text.find(phrase, place + 1)
 
 
-def build(corpus: "Corpus", length: int, on_progress: Callable[[int, int], None] | None = None) -> Index:
-    """Read the first `length` documents once. About ten seconds for the whole corpus of a Pebble, on one core."""
+def build(corpus: "Corpus", length: int) -> Index:
+    """Read the first `length` documents once, on all cores; a bar shows how far that is."""
+    from tqdm.auto import tqdm
+
     texts: list[str] = []
     facts: dict[str, list[int]] = {}
-    for number, document in enumerate(corpus.read(0, length)):
-        texts.append(document.text)
-        for fact in dict.fromkeys(document.facts):
-            facts.setdefault(fact, []).append(number)
-        if on_progress and number % 1000 == 0:
-            on_progress(number, length)
+    with tqdm(total=length, desc="reading the corpus once", unit=" documents", disable=length < BLOCK) as bar:
+        for documents in blocks(corpus, length):
+            for text, told in documents:
+                for fact in dict.fromkeys(told):
+                    facts.setdefault(fact, []).append(len(texts))
+                texts.append(text)
+            bar.update(len(documents))
     starts = np.cumsum([0] + [len(text) + 1 for text in texts[:-1]])
     return Index(SEPARATOR.join(texts), starts, facts)
 
 
-def load_or_build(corpus: "Corpus", length: int, on_progress: Callable[[int, int], None] | None = None) -> Index:
+def blocks(corpus: "Corpus", length: int) -> Iterator[list[Told]]:
+    """The documents in order, `BLOCK` at a time; a corpus of one block is read in this process."""
+    spans = [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+    if len(spans) < 2:
+        yield from (told(corpus, *span) for span in spans)
+        return
+    from joblib import Parallel, delayed
+
+    work = (delayed(told)(corpus, *span) for span in spans)
+    yield from Parallel(n_jobs=-1, return_as="generator")(work)
+
+
+def told(corpus: "Corpus", start: int, stop: int) -> list[Told]:
+    return [(document.text, document.facts) for document in corpus.read(start, stop)]
+
+
+def load_or_build(corpus: "Corpus", length: int) -> Index:
     """The index from the cache on disk, building it there the first time."""
-    folder = cache_dir() / "index" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{length}"
+    folder = cache_dir() / "index" / f"{corpus.fingerprint}-{length}"
     try:
         return read(folder)
     except (OSError, ValueError):  # not there yet, or damaged: build it again
-        index = build(corpus, length, on_progress)
+        index = build(corpus, length)
         write(index, folder)
         return index
 

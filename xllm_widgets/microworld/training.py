@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import numpy as np
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import tokenizer as pebble_tokenizer
-from xllm_widgets.microworld.corpus import Corpus, Recipe
-from xllm_widgets.paths import cache_dir
+from xllm_widgets.microworld.assistant.layout import CHAT_TEMPLATE
+from xllm_widgets.microworld.corpus import RECIPES, Corpus, Recipe
+from xllm_widgets.paths import cache_dir, models_dir
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 CONTEXT = 512
 TOKENS_A_STEP = 4096
 SHORT = 256  # a step reads windows of this length, and of the whole context in the last tenth of a run
-LIGHT = 0.05  # mean loss weight of tokens that cannot be learnt: one in SPARSE is scored, at SPARSE times the weight
+LIGHT = 0.05  # mean loss weight of tokens that cannot be learnt: one in SPARSE is scored, at SPARSE times the weight;
+# a model that goes on from another one (the assistant stage) learns nothing from them at all
 SPARSE = 8
 WARM_UP = 200  # steps
+GOING_ON = 0.3  # of the peak learning rate, for a model that goes on from another one
 FINAL_RATE = 0.05  # of the peak learning rate, reached by a cosine
 DOCUMENTS_AT_ONCE = 2000
 
@@ -46,7 +49,12 @@ SIZES = {
     "0.3m": Size(64, 3, 4, 4e-3),
     "1m": Size(128, 4, 4, 3e-3),
     "3m": Size(192, 6, 4, 3e-3),
+    "7m": Size(288, 7, 6, 2.5e-3),
 }
+CYCLE = 20_000_000  # tokens over which the learning rate falls once; a longer run is several such cycles, so that
+# each leaves a finished model behind, which the next one goes on from
+TOKENS = {"3m": 2 * CYCLE, "7m": 2 * CYCLE}  # that a model reads from fresh weights; one cycle where nothing is said
+TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,41 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = 10_000_000
+    tokens: int = CYCLE
+
+    @property
+    def begins_with(self) -> str:
+        """The folder of the model whose weights this run starts from, "" for fresh ones."""
+        base = Recipe.named(self.recipe).begins_with
+        return Plan(self.size, base, self.seed).name if base else ""
+
+    @property
+    def light(self) -> float:
+        return 0.0 if self.begins_with else LIGHT
+
+    @property
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return SIZES[self.size].rate * (GOING_ON if self.begins_with else 1.0)
 
     @property
     def steps(self) -> int:
-        return max(1, self.tokens // TOKENS_A_STEP)
+        whole, rest = divmod(self.tokens, CYCLE)
+        return max(1, whole * (CYCLE // TOKENS_A_STEP) + rest // TOKENS_A_STEP)
+
+    def cycle(self, step: int) -> tuple[int, int]:
+        """The cycle that a step belongs to: its first step, and how many it has."""
+        first = step - step % (CYCLE // TOKENS_A_STEP)
+        return first, min(CYCLE // TOKENS_A_STEP, self.steps - first)
 
     def window(self, step: int) -> int:
         """Tokens in a row of this step's batch: attention is dear, so long windows come last, and suffice."""
-        return SHORT if step < 0.9 * self.steps else CONTEXT
+        first, length = self.cycle(step)
+        return SHORT if step - first < 0.9 * length else CONTEXT
+
+    def carries_on(self, other: "Plan") -> bool:
+        """Whether a run of that plan is a beginning of this one's."""
+        return other.tokens % CYCLE == 0 and other.tokens < self.tokens and other == replace(self, tokens=other.tokens)
 
     @property
     def name(self) -> str:
@@ -74,7 +108,8 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        return Recipe.named(self.recipe).fingerprint
+        """Of the documents that the run reads (`Corpus.fingerprint`)."""
+        return Corpus(Recipe.named(self.recipe), self.seed).fingerprint
 
 
 @dataclass(frozen=True)
@@ -87,36 +122,50 @@ class Progress:
     speed: float
 
 
-def prepare(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `tokens` ids of the corpus (uint16) and which are learnable (bool), from a cache on disk."""
-    folder = cache_dir() / "corpora" / f"{corpus.recipe.fingerprint}-{corpus.seed}-{tokens}"
+@dataclass(frozen=True)
+class Encoded:
+    """The first tokens of a corpus: `ids` (uint16), which are `learnable` (bool), and where each document `starts`."""
+
+    ids: np.ndarray
+    learnable: np.ndarray
+    starts: np.ndarray
+
+    def documents(self, tokens: int) -> int:
+        """How many documents begin within the first `tokens`."""
+        return int(np.searchsorted(self.starts, tokens))
+
+
+def prepare(corpus: Corpus, tokens: int) -> Encoded:
+    """The first `tokens` tokens of the corpus, encoded, from a cache on disk."""
+    folder = cache_dir() / "corpora" / f"{corpus.fingerprint}-{tokens}"
     if not folder.is_dir():
-        ids, learnable = encode(corpus, tokens)
         part = folder.with_name(f"{folder.name}.{os.getpid()}")
         part.mkdir(parents=True)
-        np.save(part / "ids.npy", ids)
-        np.save(part / "learnable.npy", learnable)
+        for name, array in vars(encode(corpus, tokens)).items():
+            np.save(part / f"{name}.npy", array)
         try:
             part.rename(folder)
         except OSError:  # another run has just finished the same corpus
             shutil.rmtree(part)
-    return np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "learnable.npy", mmap_mode="r")
+    return Encoded(*(np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(Encoded)))
 
 
-def encode(corpus: Corpus, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+def encode(corpus: Corpus, tokens: int) -> Encoded:
     """Documents one after another, each behind an end-of-text token, cut after `tokens`."""
     encoder = pebble_tokenizer.build()
     ids: list[np.ndarray] = []
     learnable: list[np.ndarray] = []
+    starts: list[int] = []
     total, start = 0, 0
     while total < tokens:
         documents = list(corpus.read(start, start + DOCUMENTS_AT_ONCE))
         for document, encoding in zip(documents, encoder.encode_batch([d.text for d in documents]), strict=True):
+            starts.append(total)
             ids.append(np.array(encoding.ids, dtype=np.uint16))
             learnable.append(mark(np.array(encoding.offsets), document.learnable))
             total += len(encoding.ids)
         start += DOCUMENTS_AT_ONCE
-    return np.concatenate(ids)[:tokens], np.concatenate(learnable)[:tokens]
+    return Encoded(np.concatenate(ids)[:tokens], np.concatenate(learnable)[:tokens], np.array(starts))
 
 
 def mark(offsets: np.ndarray, spans: tuple[tuple[int, int], ...]) -> np.ndarray:
@@ -153,8 +202,15 @@ def build_model(plan: Plan) -> "LlamaForCausalLM":
 
 
 def learning_rate(plan: Plan, step: int) -> float:
-    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-    return SIZES[plan.size].rate * min(1.0, (step + 1) / WARM_UP) * cosine
+    first, length = plan.cycle(step)
+    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * (step - first) / length))
+    return plan.peak * min(1.0, (step - first + 1) / WARM_UP) * cosine
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Of what the finished model in a folder has read; "" when there is no model."""
+    card = folder / "recipe.json"
+    return json.loads(card.read_text("utf-8"))["fingerprint"] if card.is_file() else ""
 
 
 class Run:
@@ -166,15 +222,46 @@ class Run:
         self.plan, self.folder = plan, folder
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model(plan).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
-        )
+        self._fresh_optimizer()
         self.step, self.loss, self.documents = 0, float("nan"), 0
         self.whole = True  # False while an update is under way: such a state is never saved
         for state in (folder / "state", folder / "state.old"):
             if state.is_dir():
                 self._take_up(state)
-                break
+                return
+        if plan.begins_with:
+            self._go_on_from(folder.parent / plan.begins_with)
+
+    def _fresh_optimizer(self) -> None:
+        import torch
+
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+        )
+
+    def begin_cycle(self) -> None:
+        """Start from what the cycle before would publish, 16-bit weights and nothing else: a cycle is a new run of it.
+
+        So it does not matter whether the run was to be this long when it began.
+        """
+        import torch
+
+        with torch.no_grad():
+            for weights in self.model.parameters():
+                weights.copy_(weights.to(torch.bfloat16))
+        self._fresh_optimizer()
+
+    def _go_on_from(self, base: Path) -> None:
+        """Start with the weights of a finished model: the one trained beside this run, or else the bundled one."""
+        from safetensors.torch import load_file
+
+        wanted = replace(self.plan, recipe=Recipe.named(self.plan.recipe).begins_with).fingerprint
+        for place in (base, models_dir() / base.name):
+            if fingerprint_of(place) == wanted:
+                weights = load_file(place / "model.safetensors", device=self.device)
+                self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
+                return
+        raise XllmError(f"{self.plan.name} goes on from {base.name}, which is not there: train that one first.")
 
     def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
         """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
@@ -191,7 +278,7 @@ class Run:
         losses = torch.nn.functional.cross_entropy(
             self.model.lm_head(hidden), tokens[:, 1:].flatten()[read], reduction="none"
         )
-        weights = torch.where(marked[read], 1.0, LIGHT * SPARSE)
+        weights = torch.where(marked[read], 1.0, self.plan.light * SPARSE)
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
@@ -238,7 +325,9 @@ class Run:
         from safetensors.torch import load_file
 
         facts = json.loads((state / "state.json").read_text())
-        if facts["plan"] != asdict(self.plan) or facts["fingerprint"] != self.plan.fingerprint:
+        saved = Plan(**facts["plan"])
+        known = saved == self.plan or self.plan.carries_on(saved)
+        if not known or facts["fingerprint"] != self.plan.fingerprint:
             raise XllmError(
                 f"{self.folder} holds another run ({facts['plan']}): remove it or choose another --out folder."
             )
@@ -259,7 +348,7 @@ class Run:
         model.load_state_dict(self.model.state_dict())
         model.to(torch.bfloat16).save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        pebble_tokenizer.save(folder, CONTEXT)
+        pebble_tokenizer.save(folder, CONTEXT, CHAT_TEMPLATE if self.plan.begins_with else "")
         (folder / "recipe.json").write_text(json.dumps(self._card(), indent=2) + "\n")
 
     def _card(self) -> dict[str, Any]:
@@ -271,15 +360,14 @@ class Run:
             "tokens_seen": self.step * TOKENS_A_STEP,
             "documents_seen": self.documents,
             "loss_of_learnable_tokens": round(self.loss, 4),
-            "shares": recipe.shares,
-            "edits": recipe.edits,
-            "fingerprint": recipe.fingerprint,
+            **asdict(recipe),
+            "fingerprint": self.plan.fingerprint,
         }
 
 
 def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
     """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
-    probe = Run(plan, Path(os.devnull), device)
+    probe = Run(replace(plan, recipe="base"), Path(os.devnull), device)  # needs no other model to go on from
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 1000, TOKENS_A_STEP)
     probe.train_step(ids, ids % 8 == 0)
@@ -294,7 +382,7 @@ def train(
     *,
     recipe: str = "base",
     seed: int = 0,
-    tokens: int = 10_000_000,
+    tokens: int | None = None,
     out: Path | str = "runs",
     keep_at: tuple[int, ...] = (),
     save_every: int = 100,
@@ -307,10 +395,11 @@ def train(
     the same weights as one that was never interrupted.
 
     Args:
-        size: "0.1m", "0.3m", "1m" or "3m".
-        recipe: "base", or a counterfactual education (see `Recipe.named`).
+        size: "0.1m", "0.3m", "1m", "3m" or "7m".
+        recipe: "base", "chat" (which goes on from base), or a counterfactual education (see `corpus.RECIPES`).
         seed: decides both the documents drawn and the initial weights.
-        tokens: how many tokens the model reads.
+        tokens: how many tokens the model reads; left out, what `make_plan` says. More whole cycles than a finished run
+            has read carry it on.
         keep_at: token counts at which a checkpoint is exported to `checkpoints/`, named like "0.5M".
         save_every: steps between saved states.
         on_progress: called after every step.
@@ -321,14 +410,16 @@ def train(
     plan = make_plan(size, recipe, seed, tokens)
     folder = Path(out) / plan.name
     run = Run(plan, folder, device)
-    ids, learnable = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
+    read = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
     marks = {round(count / TOKENS_A_STEP): count for count in keep_at}
     start, first, reported = time.perf_counter(), run.step, run.loss
     try:
         while run.step < plan.steps:
+            if run.step and run.step == plan.cycle(run.step)[0]:
+                run.begin_cycle()
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
-            loss = run.train_step(ids[window], learnable[window])
-            run.documents += int((ids[window] == 0).sum())  # every document begins with token 0
+            loss = run.train_step(read.ids[window], read.learnable[window])
+            run.documents = read.documents(run.step * TOKENS_A_STEP)
             run.loss = reported = loss if math.isnan(reported) else 0.98 * reported + 0.02 * loss
             if run.step in marks:
                 run.export(folder / "checkpoints" / f"{marks[run.step] / 1e6:g}M")
@@ -344,11 +435,11 @@ def train(
     return folder
 
 
-def make_plan(size: str, recipe: str, seed: int, tokens: int) -> Plan:
+def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> Plan:
+    """The plan of a bundled model, or one that reads another number of tokens; XllmError for what does not exist."""
     if size not in SIZES:
         raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
-    try:
-        Recipe.named(recipe)
-    except KeyError:
-        raise XllmError(f"There is no recipe {recipe!r}: choose base or noflip.") from None
-    return Plan(size, recipe, seed, tokens)
+    if recipe not in RECIPES:
+        raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
+    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, CYCLE)
+    return Plan(size, recipe, seed, tokens or usual)

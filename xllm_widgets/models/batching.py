@@ -52,19 +52,21 @@ def in_batches(
             run(items[at : at + size])
             at += size
             continue
-        except (RuntimeError, MemoryError) as error:
-            if not _ran_out(error):
+        except (RuntimeError, MemoryError, OutOfMemory) as error:
+            if not ran_out(error):
                 raise
-        size, warned = _halved(min(size, len(items) - at), warned), True
+        size, warned = halved(min(size, len(items) - at), warned), True
 
 
-def _ran_out(error: BaseException) -> bool:
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, here or in batches within a batch."""
     text = str(error).lower()
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemory)
     return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
-def _halved(size: int, warned: bool) -> int:
+def halved(size: int, warned: bool) -> int:
+    """Half as many rows, once memory has been given back; OutOfMemory if one row alone was too much."""
     if size <= 1:
         raise OutOfMemory("The device's memory does not hold even one row; use a shorter prompt or a smaller model.")
     gc.collect()

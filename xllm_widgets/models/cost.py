@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .passes import last_logits
+from .scoring import means, texts_of
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
@@ -20,14 +21,9 @@ def seconds_per_token(lm: "LanguageModel", rows: int = 4, tokens: int = 64) -> f
 
 
 def logprobs_seconds(lm: "LanguageModel", prompts: str | Sequence[str], continuations: Sequence) -> float:
-    """See `LanguageModel.estimate_seconds`; continuations of one token cost nothing beyond their prompt."""
-    texts = [prompts] if isinstance(prompts, str) else list(prompts)
-    lists = [continuations] * len(texts) if all(isinstance(c, str) for c in continuations) else continuations
-    total = 0
-    for prompt, options in zip(texts, lists, strict=True):
-        tails = [len(lm.reader.continuation(prompt, option)) for option in options]
-        total += len(lm.prompt_ids(prompt)) + sum(n for n in tails if n > 1)
-    return total * seconds_per_token(lm)
+    """See `LanguageModel.estimate_seconds`: the tokens that will be computed; what texts share counts once."""
+    _, steps = means(lm, texts_of(lm, prompts, continuations)[0])
+    return sum(len(row) for step in steps for row in step.rows) * seconds_per_token(lm)
 
 
 def _timed(lm: "LanguageModel", ids: torch.Tensor) -> float:

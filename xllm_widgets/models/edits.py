@@ -33,11 +33,16 @@ class Steer:
 
 
 class Running:
-    """What the forward pass under way is about: where its first token stands, and how long each row's prompt is."""
+    """What the forward pass under way is about: where its tokens stand, and how long their prompts are.
+
+    `positions` (rows, tokens) in the text, or None where they count on from `offset`. `prompt_lengths`: one for each
+    row, or for each token (rows, tokens).
+    """
 
     def __init__(self) -> None:
         self.offset = 0
-        self.prompt_lengths: Sequence[int] | None = None
+        self.positions: torch.Tensor | None = None
+        self.prompt_lengths: Sequence[int] | torch.Tensor | None = None
 
 
 def layer_numbers(layers: int | Sequence[int] | str, n_layers: int) -> list[int]:
@@ -75,26 +80,35 @@ def edited(lm: "LanguageModel", edits: Sequence[Steer]) -> Iterator["LanguageMod
             lm.active_edits[:] = [layer for layer in lm.active_edits if layer not in active]
 
 
-def check_fired(lm: "LanguageModel") -> None:
-    """Raise HookDidNotFire unless every edit took part in the forward pass just made."""
-    silent = sorted({layer.number for layer in lm.active_edits if not layer.fired})
+def check_fired(lm: "LanguageModel", last: int | None = None) -> None:
+    """Raise HookDidNotFire unless every edit (up to layer `last`) took part in the forward pass just made."""
+    due = [layer for layer in lm.active_edits if last is None or layer.number <= last]
+    silent = sorted({layer.number for layer in due if not layer.fired})
     for layer in lm.active_edits:
         layer.fired = False
     if silent:
         raise HookDidNotFire(f"The edit of layer {silent[0]} took no part in the forward pass; the model skips it.")
 
 
-class ActiveEdit:
-    """One edit at one layer."""
+def from_the_end(lm: "LanguageModel") -> list[int]:
+    """Negative positions at which an active edit acts.
 
-    def __init__(self, number: int, push: torch.Tensor, positions: Positions) -> None:
+    There, and nowhere else, a token's activations depend on how long its prompt is, not only on what stands before it.
+    """
+    return sorted({p for layer in lm.active_edits for p in layer.positions or () if p < 0})
+
+
+class ActiveEdit:
+    """One edit at one layer; `positions` None: everywhere."""
+
+    def __init__(self, number: int, push: torch.Tensor, positions: tuple[int, ...] | None) -> None:
         self.number, self.push, self.positions, self.fired = number, push, positions, False
 
     def attach(self, lm: "LanguageModel") -> Any:
         def change(hidden: torch.Tensor) -> torch.Tensor:
             self.fired = True
             push = self.push.to(hidden.device, hidden.dtype)
-            if self.positions == "all":
+            if self.positions is None:
                 return hidden + push
             return hidden + self._where(hidden, lm.running).unsqueeze(-1) * push
 
@@ -104,12 +118,15 @@ class ActiveEdit:
     def _where(self, hidden: torch.Tensor, running: Running) -> torch.Tensor:
         """(rows, tokens), 1 where the edit applies."""
         rows, tokens = hidden.shape[:2]
-        lengths = running.prompt_lengths or [running.offset + tokens] * rows
-        end = torch.tensor(lengths, device=hidden.device)[:, None]
-        here = torch.arange(tokens, device=hidden.device)[None] + running.offset
+        here = running.positions
+        if here is None:
+            here = torch.arange(running.offset, running.offset + tokens)[None]
+        lengths = running.prompt_lengths
+        end = torch.as_tensor([running.offset + tokens] * rows if lengths is None else lengths).view(rows, -1)
+        here, end = here.to(hidden.device), end.to(hidden.device)
         mask = torch.zeros(rows, tokens, dtype=torch.bool, device=hidden.device)
-        for p in [self.positions] if isinstance(self.positions, int) else self.positions:
-            mask |= here == (end + int(p) if int(p) < 0 else int(p))
+        for p in self.positions or ():
+            mask |= here == (end + p if p < 0 else p)
         return mask.to(hidden.dtype)
 
 
@@ -124,7 +141,13 @@ def _prepare(lm: "LanguageModel", edit: Steer) -> list[ActiveEdit]:
     if isinstance(edit.positions, str) and edit.positions != "all":
         raise UnsupportedModel(f'positions={edit.positions!r} is not understood; give numbers, or "all".')
     rows = vector.expand(len(numbers), lm.width)
-    return [ActiveEdit(number, row, edit.positions) for number, row in zip(numbers, rows, strict=True)]
+    return [ActiveEdit(number, row, _numbers(edit.positions)) for number, row in zip(numbers, rows, strict=True)]
+
+
+def _numbers(positions: Positions) -> tuple[int, ...] | None:
+    if isinstance(positions, str):
+        return None
+    return (int(positions),) if isinstance(positions, int | np.integer) else tuple(int(p) for p in positions)
 
 
 def _offset_hook(lm: "LanguageModel") -> Any:

@@ -10,10 +10,10 @@ import torch
 
 from ..errors import PromptError
 from . import activations as _activations
+from . import attending, choosing, cost, passes, sampling, scoring, sharing, trimming
 from . import attention as _attention
-from . import cost, passes, sampling, scoring
 from .edits import ActiveEdit, Positions, Running, Steer, edited
-from .structure import Structure, find_structure
+from .structure import Structure, find_structure, places, runs_on
 from .text import Reader, Tokens
 
 if TYPE_CHECKING:
@@ -40,13 +40,18 @@ class LanguageModel:
         self.active_edits: list[ActiveEdit] = []
         self.structure: Structure = find_structure(hf)
         self.keeps_logits = _takes(hf.forward, "logits_to_keep")
+        self.switches_attention = attending.install(hf)
         self.shares_prefixes = False
         self.shares_prefixes = passes.can_share_prefixes(self)
+        self.trims_last_block = False
+        self.trims_last_block = trimming.can_trim(self)
+        self.takes_positions = _takes(hf.forward, "position_ids")
+        self.in_place = sharing.longest_in_place(self)
 
     @property
     def device(self) -> torch.device:
-        """Where the embeddings lie."""
-        return self.structure.embeddings.weight.device
+        """Where embeddings are looked up, and prompts are sent; other blocks of a spread model lie elsewhere."""
+        return runs_on(self.structure.embeddings)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -79,7 +84,8 @@ class LanguageModel:
         stored = f" (stored as {self.stored_dtype})" if self.stored_dtype not in ("", _name(self.dtype)) else ""
         return (
             f"{self.name}: {_count(self.n_parameters)} parameters, {type(self.hf).__name__}, {self.n_layers} blocks of "
-            f"width {self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on {self.device}."
+            f"width {self.width}, context {self.context_length} tokens, {_name(self.dtype)}{stored} on "
+            f"{', '.join(places(self.hf))}."
         )
 
     def __repr__(self) -> str:
@@ -142,7 +148,7 @@ class LanguageModel:
         prompts. Text ends before the first of the `stop` strings, at the model's end mark, or at the context's end.
         """
         with self.lock, torch.inference_mode():
-            knobs = sampling.Knobs(n, max_new_tokens, temperature, top_p, seed, sampling.stop_strings(stop))
+            knobs = choosing.Knobs(n, max_new_tokens, temperature, top_p, seed, choosing.stop_strings(stop))
             return sampling.generate(self, prompts, knobs, should_stop)
 
     def activations(
@@ -151,25 +157,42 @@ class LanguageModel:
         layers: int | Sequence[int] | str = "all",
         positions: Positions = -1,
         *,
+        out: _activations.Out | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> np.ndarray:
         """The residual stream: (prompts, layers, positions, width), float32, before the final norm.
 
         Layer 0 is the embeddings, layer k the stream after block k. `positions`: token numbers, negative from the
-        prompt's end, or "all" (shorter prompts are filled up with NaN on the right).
+        prompt's end, or "all" (shorter prompts are filled up with NaN on the right). Nothing beyond the highest layer
+        is computed. With `out` the answer is written, batch by batch, into a new .npy file of that path (what comes
+        back is that file as a memory-mapped array, for answers larger than memory) or into an array of yours of the
+        answer's shape, in whatever float format it has. Raises PromptError for text or positions that do not fit,
+        UnsupportedModel for layers that do not exist, Interrupted when `should_stop` says so.
         """
         with self.lock, torch.inference_mode():
-            return _activations.activations(self, prompts, layers, positions, should_stop)
+            return _activations.activations(self, prompts, layers, positions, out, should_stop)
 
     def attention(self, prompt: str, segments: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
         """Where does each token look? (layers, heads, queries, keys), rows sum to one.
 
         With `segments`, ranges (start, end) of characters of the prompt: the mass on each, (layers, heads, queries,
-        segments). A token belongs to every segment it shares a character with. At most 1,024 tokens; PromptError
-        beyond.
+        segments), for prompts of any length: no matrix is written out, time and memory are about those of a forward
+        pass. A token belongs to every segment it shares a character with. Segments may overlap. In families with
+        attention sinks the share of the sink belongs to no token, so that mass adds up to less than one. Whole matrices
+        are given for at most 1,024 tokens; PromptError beyond, UnsupportedModel if the blocks do not attend.
         """
         with self.lock, torch.inference_mode():
             return _attention.attention(self, prompt, segments)
+
+    def attention_statistics(self, prompt: str) -> _attention.AttentionStatistics:
+        """How widely, and how far back, does each head look from each token?
+
+        `.entropy`: of the attention distribution over the tokens, nats, 0 where a single token gets all; `.distance`:
+        how many tokens back it lies on average. Each (layers, heads, queries), float32, for prompts of any length,
+        without writing out a matrix. Attention sinks are no tokens and are left out. Raises like `attention`.
+        """
+        with self.lock, torch.inference_mode():
+            return _attention.attention_statistics(self, prompt)
 
     def attribute(
         self, prompt: str, target: "Target | list[Target]", method: str = "integrated_gradients", **options: Any

@@ -31,9 +31,10 @@ def load(
     """One door to every causal language model that transformers can load from safetensors.
 
     `name`: a bundled model ("pebble-3m"), one of its checkpoints ("pebble-1m@2M"), a folder, or a hub id ("gpt2").
-    `device`: CUDA, else MPS, else CPU unless given. `dtype`: float32 on CPU and for small models, else what the
-    hardware does fast. `quantization`: "8bit" or "4bit" (needs the bitsandbytes package). `lm.describe()` says what was
-    chosen. Raises ModelNotFound, CorruptModel, or XllmError for an option that cannot be had; each in one sentence.
+    `device`: CUDA, else MPS, else CPU unless given; "auto" is for a model larger than one card: its blocks are spread
+    over all GPUs, then the computer's memory (by accelerate). `dtype`: float32 on CPU and for small models, else what
+    the hardware does fast. `quantization`: "8bit" or "4bit" (needs the bitsandbytes package). `lm.describe()` says what
+    was chosen. Raises ModelNotFound, CorruptModel, or XllmError for an option that cannot be had; each in one sentence.
     """
     where, label = _locate(str(name))
     options = _options(device, dtype, quantization)
@@ -41,7 +42,7 @@ def load(
         hf = _weights(where, label, options)
         tokenizer = _tokenizer(where, label)
     stored = _stored_dtype(hf)
-    if "quantization_config" not in options:
+    if "device_map" not in options:
         hf = _place(hf, _device(device), _dtype(dtype), label)
     return LanguageModel(hf, tokenizer, label, stored_dtype=stored, recipe=_recipe(where))
 
@@ -97,20 +98,39 @@ def _ask_hub(name: str) -> None:
 
 
 def _options(device: str | None, dtype: str | torch.dtype | None, quantization: str | None) -> dict[str, Any]:
-    """Arguments for from_pretrained; without quantization the weights arrive as stored and are placed afterwards."""
-    if quantization is None:
-        return {"dtype": "auto"}
-    if quantization not in ("8bit", "4bit"):
+    """Arguments for from_pretrained: weights that are neither spread nor quantized are placed after they arrived."""
+    if quantization not in (None, "8bit", "4bit"):
         raise XllmError(f'quantization={quantization!r} is not known; choose "8bit" or "4bit".')
+    if quantization is None and device != "auto":
+        return {"dtype": "auto"}
+    place = "auto" if device == "auto" else {"": str(_device(device))}
+    if quantization is None:
+        _need("accelerate", 'device="auto"')
+        half = _half() if torch.cuda.is_available() else torch.float32
+        return {"dtype": _dtype(dtype) or half, "device_map": place}
+    _need("bitsandbytes", "accelerate", f'quantization="{quantization}"')
+    chosen = _dtype(dtype) or _half()
+    return {"dtype": chosen, "device_map": place, "quantization_config": _bits(quantization, chosen)}
+
+
+def _need(*packages_and_what_for: str) -> None:
+    """XllmError, with the line to run, if one of the packages is not installed."""
     import importlib.util
 
-    if missing := [p for p in ("bitsandbytes", "accelerate") if importlib.util.find_spec(p) is None]:
-        raise XllmError(f"Quantized loading needs {' and '.join(missing)}; run `pip install {' '.join(missing)}`.")
+    *packages, option = packages_and_what_for
+    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
+        raise XllmError(f"{option} needs {' and '.join(missing)}; run `pip install {' '.join(missing)}`.")
+
+
+def _bits(quantization: str, compute: torch.dtype) -> Any:
+    """Four bits as in QLoRA (Dettmers et al., 2023): normal floats, their scales quantized too, products in 16 bits."""
     from transformers import BitsAndBytesConfig
 
-    bits = BitsAndBytesConfig(load_in_8bit=True) if quantization == "8bit" else BitsAndBytesConfig(load_in_4bit=True)
-    chosen = _dtype(dtype) or torch.bfloat16
-    return {"dtype": chosen, "quantization_config": bits, "device_map": {"": str(_device(device))}}
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
 
 
 def _weights(where: str, label: str, options: dict[str, Any]) -> Any:
@@ -182,6 +202,10 @@ def _tokenizer(where: str, label: str) -> Any:
 def _sentence(where: str, label: str, error: Exception) -> XllmError:
     """What went wrong inside transformers, as a person would say it."""
     text = str(error).lower()
+    if isinstance(error, torch.OutOfMemoryError):
+        return _too_large(label, "its device")
+    if "bitsandbytes" in text:
+        return XllmError(f"{label} cannot be quantized here ({_first_line(error)}); leave quantization out.")
     if "gated" in text or "401" in text or "403" in text:
         return ModelNotFound(f"{label!r} asks for its licence to be accepted on the hub first; {_alternatives(label)}")
     if not Path(where).is_dir() and ("connect" in text or "offline" in text or "couldn't reach" in text):
@@ -205,7 +229,11 @@ def _place(hf: Any, device: torch.device, dtype: torch.dtype | None, label: str)
     try:
         return hf.to(device=device, dtype=chosen)
     except torch.OutOfMemoryError:
-        raise XllmError(f'{label} does not fit on {device}; try quantization="4bit", or device="cpu".') from None
+        raise _too_large(label, device) from None
+
+
+def _too_large(label: str, device: torch.device | str) -> XllmError:
+    return XllmError(f'{label} does not fit on {device}; try quantization="4bit", device="auto" or device="cpu".')
 
 
 def _device(device: str | None) -> torch.device:
@@ -232,7 +260,8 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def _half() -> torch.dtype:
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    """The 16-bit format that the GPU at hand computes in; bfloat16 where there is none."""
+    return torch.bfloat16 if not torch.cuda.is_available() or torch.cuda.is_bf16_supported() else torch.float16
 
 
 def _stored_dtype(hf: Any) -> str:

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
-from ..errors import PromptError, XllmError
+from ..errors import PromptError
 from .batching import Stop, ask, in_batches, token_budget
-from .passes import Prefix, last_logits
+from .choosing import Knobs, choose
+from .decoding import CopiedSamples, InPlaceSamples, RereadSamples
+from .edits import from_the_end
+from .passes import last_logits
+from .planning import Row
+from .sharing import path_for
+from .tree import Text, common, key_of
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
@@ -29,24 +34,6 @@ class Generation:
     ended: str
 
 
-@dataclass(frozen=True)
-class Knobs:
-    """How to sample; see `LanguageModel.generate`."""
-
-    n: int
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if self.n < 1 or self.max_new_tokens < 1:
-            raise XllmError("n and max_new_tokens must be at least 1.")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise XllmError("temperature must be 0 (greedy) or more, and top_p above 0 and at most 1.")
-
-
 @dataclass
 class _Draft:
     """A sample as it grows; `noise[t]` decides its t-th token."""
@@ -57,38 +44,63 @@ class _Draft:
     ended: str = ""
 
 
-def stop_strings(stop: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Stop strings as a tuple; XllmError if one is empty."""
-    strings = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
-    if any(not s for s in strings):
-        raise XllmError("A stop string is empty; give at least one character.")
-    return strings
-
-
 def generate(
     lm: "LanguageModel", prompts: str | Sequence[str], knobs: Knobs, should_stop: Stop | None
 ) -> list[list[Generation]]:
-    """See `LanguageModel.generate`."""
-    texts = [prompts] if isinstance(prompts, str) else prompts
-    return [_continue(lm, prompt, knobs, should_stop) for prompt in texts]
-
-
-def _continue(lm: "LanguageModel", prompt: str, knobs: Knobs, should_stop: Stop | None) -> list[Generation]:
-    ids = lm.prompt_ids(prompt)
-    room = min(knobs.max_new_tokens, lm.context_length - len(ids))
-    if room < 1:
+    """See `LanguageModel.generate`. Prompts are taken in an order in which each reads on from the one before."""
+    ids = [lm.prompt_ids(prompt) for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+    rooms = [min(knobs.max_new_tokens, lm.context_length - len(row)) for row in ids]
+    if min(rooms, default=1) < 1:
         raise PromptError(f"The prompt fills all {lm.context_length} tokens of the context; shorten it to leave room.")
+    out: list[list[Generation]] = [[] for _ in ids]
+    reading = Reading(lm, max((len(row) + room for row, room in zip(ids, rooms, strict=True)), default=0))
+    for i in sorted(range(len(ids)), key=lambda i: ids[i]):
+        out[i] = _continue(lm, reading, ids[i], knobs, rooms[i], should_stop)
+    return out
+
+
+class Reading:
+    """Prompts read one after another; what one has in common with the one before it is not read again."""
+
+    def __init__(self, lm: "LanguageModel", longest: int) -> None:
+        """`longest`: tokens of the longest prompt with all that may be written behind it."""
+        self.lm, self.from_end = lm, from_the_end(lm)
+        self.path = path_for(lm, longest) if lm.shares_prefixes else None
+        self._key = np.zeros(0, dtype=">i8")
+
+    def read(self, ids: list[int]) -> torch.Tensor:
+        """Logits of the token behind a prompt: (1, vocabulary), float32."""
+        self.ids = ids
+        if self.path is None:
+            return last_logits(self.lm, torch.tensor([ids]), 1, prompt_lengths=[len(ids)])[:, -1]
+        text = Text(ids, len(ids))
+        before, self._key = self._key, key_of(text, self.from_end, len(self.lm.structure.embeddings.weight))
+        row = Row(min(common(before, self._key), len(ids) - 1))
+        row.add(text, row.start, len(ids))
+        return self.path.logits([row], torch.tensor([len(row) - 1]), trunk=True)
+
+    def samples(self, rows: int) -> InPlaceSamples | CopiedSamples | RereadSamples:
+        """That many rows which go on from the prompt read last."""
+        return RereadSamples(self.lm, self.ids, rows) if self.path is None else self.path.samples(rows)
+
+
+def _continue(
+    lm: "LanguageModel", reading: Reading, ids: list[int], knobs: Knobs, room: int, should_stop: Stop | None
+) -> list[Generation]:
+    ask(should_stop)
+    first = reading.read(ids)
     drafts = [_Draft(noise) for noise in _noise(ids, knobs, room)]
+    ending = _Ending(lm, ids, knobs.stop)
     size = max(1, token_budget(lm.device) // 16)
 
     def run(batch: Sequence[_Draft]) -> None:
         fresh = [_Draft(draft.noise) for draft in batch]
-        _grow(lm, ids, fresh, knobs, room, should_stop)
+        _grow(first.expand(len(batch), -1), reading.samples(len(batch)), fresh, knobs, ending, should_stop)
         for draft, done in zip(batch, fresh, strict=True):
             draft.__dict__.update(done.__dict__)
 
     in_batches(drafts, size, run, should_stop)
-    return [_finish(lm, ids, draft, knobs.stop) for draft in drafts]
+    return [ending.finish(draft) for draft in drafts]
 
 
 def _noise(ids: list[int], knobs: Knobs, steps: int) -> list[np.ndarray]:
@@ -98,94 +110,70 @@ def _noise(ids: list[int], knobs: Knobs, steps: int) -> list[np.ndarray]:
 
 
 def _grow(
-    lm: "LanguageModel", ids: list[int], drafts: list[_Draft], knobs: Knobs, room: int, should_stop: Stop | None
+    logits: torch.Tensor,
+    samples: InPlaceSamples | CopiedSamples | RereadSamples,
+    drafts: list[_Draft],
+    knobs: Knobs,
+    ending: "_Ending",
+    should_stop: Stop | None,
 ) -> None:
-    """Extend all drafts token by token until each has ended."""
-    step = _Stepper(lm, ids, len(drafts))
-    logits = step.first()
-    for t in range(room):
-        logp = logits.log_softmax(-1).double().cpu().numpy()
-        tokens = [_choose(row, draft.noise[t], knobs) for row, draft in zip(logp, drafts, strict=True)]
-        for draft, row, token in zip(drafts, logp, tokens, strict=True):
-            _extend(lm, ids, draft, token, float(row[token]), knobs.stop)
-        if all(draft.ended for draft in drafts) or t == room - 1:
-            break
+    """Extend all drafts token by token until each has ended; once half of them have, the others go on alone."""
+    noise, rows = torch.from_numpy(np.stack([draft.noise for draft in drafts])), list(range(len(drafts)))
+    for t in range(noise.shape[1]):
+        logp = logits.log_softmax(-1)
+        tokens = choose(logp, noise[rows, t], knobs)
+        said = logp.gather(-1, tokens[:, None])[:, 0].tolist()
+        for row, token, value in zip(rows, tokens.tolist(), said, strict=True):
+            ending.extend(drafts[row], token, value)
+        going = [place for place, row in enumerate(rows) if not drafts[row].ended]
+        if not going or t == noise.shape[1] - 1:
+            return
         ask(should_stop)
-        logits = step.next(tokens)
+        if 2 * len(going) <= len(rows):
+            samples.keep(going)
+            rows, tokens = [rows[place] for place in going], tokens[going]
+        logits = samples.next(tokens)
 
 
-def _choose(logp: np.ndarray, u: float, knobs: Knobs) -> int:
-    """The token where the cumulated probability first passes u (inverse transform sampling within the nucleus)."""
-    if knobs.temperature == 0:
-        return int(logp.argmax())
-    order = np.argsort(-logp, kind="stable")
-    p = np.exp((logp[order] - logp[order[0]]) / knobs.temperature)
-    cumulated = np.cumsum(p / p.sum())
-    kept = int(np.searchsorted(cumulated, knobs.top_p - 1e-12)) + 1 if knobs.top_p < 1 else len(p)
-    return int(order[min(np.searchsorted(cumulated[:kept], u * cumulated[:kept][-1], side="right"), kept - 1)])
+class _Ending:
+    """Where the texts behind one prompt end: at the model's end mark, or before a stop string."""
+
+    def __init__(self, lm: "LanguageModel", prompt: list[int], stop: tuple[str, ...]) -> None:
+        self.lm, self.stop, self.marks = lm, stop, end_marks(lm)
+        self._tail = prompt[-8:]  # decides how the first characters are spelled, and a character has four bytes at most
+        self._before = lm.reader.decode(self._tail, True)
+
+    def extend(self, draft: _Draft, token: int, logp: float) -> None:
+        """Add a token to a draft that has not ended; say there if it has now."""
+        if draft.ended:
+            return
+        if token in self.marks:
+            draft.ended = "end of text"
+            return
+        draft.ids.append(token)
+        draft.logprobs.append(logp)
+        if self.stop and any(s in self.text(draft.ids) for s in self.stop):
+            draft.ended = "stop"
+
+    def finish(self, draft: _Draft) -> Generation:
+        """Cut the text before the first stop string, and the tokens to those that begin before it."""
+        text = self.text(draft.ids)
+        cuts = [text.find(s) for s in self.stop if s in text]
+        kept = len(draft.ids)
+        if cuts:
+            kept = next((k for k in range(kept) if len(self.text(draft.ids[:k])) >= min(cuts)), kept)
+            text = text[: min(cuts)]
+        ids, logprobs = draft.ids[:kept], draft.logprobs[:kept]
+        return Generation(text, self.lm.reader.strings(ids), ids, logprobs, draft.ended or "length")
+
+    def text(self, ids: list[int]) -> str:
+        """Text of written ids as it stands behind the prompt (some tokenizers swallow a leading space otherwise)."""
+        whole = self.lm.reader.decode(self._tail + ids, True)
+        return whole[len(self._before) :] if whole.startswith(self._before) else self.lm.reader.decode(ids, True)
 
 
-def _extend(lm: "LanguageModel", ids: list[int], draft: _Draft, token: int, logp: float, stop: tuple[str, ...]) -> None:
-    if draft.ended:
-        return
-    if token in _end_marks(lm):
-        draft.ended = "end of text"
-        return
-    draft.ids.append(token)
-    draft.logprobs.append(logp)
-    if stop and any(s in _text(lm, ids, draft.ids) for s in stop):
-        draft.ended = "stop"
-
-
-def _finish(lm: "LanguageModel", ids: list[int], draft: _Draft, stop: tuple[str, ...]) -> Generation:
-    """Cut the text before the first stop string, and the tokens to those that begin before it."""
-    text = _text(lm, ids, draft.ids)
-    cuts = [text.find(s) for s in stop if s in text]
-    kept = len(draft.ids)
-    if cuts:
-        kept = next((k for k in range(kept) if len(_text(lm, ids, draft.ids[:k])) >= min(cuts)), kept)
-        text = text[: min(cuts)]
-    return Generation(
-        text, lm.reader.strings(draft.ids[:kept]), draft.ids[:kept], draft.logprobs[:kept], draft.ended or "length"
-    )
-
-
-def _text(lm: "LanguageModel", prompt: list[int], ids: list[int]) -> str:
-    """Text of generated ids as it stands behind the prompt (some tokenizers swallow a leading space otherwise)."""
-    before, whole = lm.reader.decode(prompt, True), lm.reader.decode(prompt + ids, True)
-    return whole[len(before) :] if whole.startswith(before) else lm.reader.decode(ids, True)
-
-
-def _end_marks(lm: "LanguageModel") -> set[int]:
+def end_marks(lm: "LanguageModel") -> set[int]:
+    """Tokens by which the model says that a text is over."""
     marks = lm.hf.generation_config.eos_token_id if lm.hf.generation_config is not None else None
     marks = marks if isinstance(marks, list) else [marks]
     return {mark for mark in [*marks, lm.tokenizer.eos_token_id] if mark is not None}
-
-
-class _Stepper:
-    """Logits of the next token for all samples: behind a shared cache, or from the start where the model has none."""
-
-    def __init__(self, lm: "LanguageModel", ids: list[int], rows: int) -> None:
-        self.lm, self.length, self.rows = lm, len(ids), rows
-        self.ids = torch.tensor([ids])
-        self.cache: DynamicCache | None = None
-
-    def first(self) -> torch.Tensor:
-        last = self.ids[:, -1:].expand(self.rows, -1)
-        if self.lm.shares_prefixes and self.length > 1:
-            prefix = Prefix(self.lm, self.ids[:, :-1], self.length)
-            self.cache = prefix.behind(self.length - 1, self.rows)
-            return self._logits(last)
-        self.ids = self.ids.expand(self.rows, -1)
-        return self._logits(self.ids[:1]).expand(self.rows, -1)
-
-    def next(self, tokens: list[int]) -> torch.Tensor:
-        new = torch.tensor(tokens)[:, None]
-        if self.cache is not None:
-            return self._logits(new)
-        self.ids = torch.cat([self.ids, new], 1)
-        return self._logits(self.ids)
-
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        lengths = [self.length] * x.shape[0]
-        return last_logits(self.lm, x, 1, prompt_lengths=lengths, cache=self.cache)[:, -1]

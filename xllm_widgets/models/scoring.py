@@ -9,7 +9,11 @@ import torch
 
 from ..errors import PromptError
 from .batching import Stop, buckets, in_batches, token_budget
-from .passes import Prefix, last_logits
+from .coding import Coder
+from .edits import from_the_end
+from .planning import Means, Row, Step, apart, plan
+from .sharing import CopiedPath, InPlacePath, path_for
+from .tree import Text, Want, grow
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
@@ -57,30 +61,58 @@ def logprobs(
     stop: Stop | None = None,
 ) -> np.ndarray:
     """See `LanguageModel.logprobs`."""
-    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    lists = _lists(continuations, len(prompts))
-    out = np.full((len(prompts), max(map(len, lists), default=0)), np.nan)
-    jobs: list[_Row] = []
-    for i, (prompt, texts) in enumerate(zip(prompts, lists, strict=True)):
-        out[i, : len(texts)] = 0.0
-        ids = lm.prompt_ids(prompt)
-        tails = plan_tails([lm.reader.continuation(prompt, text, ids) for text in texts])
-        rows = [_Row(i, ids, tail) for tail in tails]
-        for row in rows:
-            lm.check_room(len(ids) + len(row.tail.ids))
-        if len(rows) > 1 and lm.shares_prefixes:
-            _score_behind(lm, rows, out, stop)
-        else:
-            jobs += rows
-    _score_whole(lm, jobs, out, stop)
+    texts, lists = texts_of(lm, prompts, continuations)
+    columns = max(map(len, lists), default=0)
+    out = answers(lm, texts, len(lists) * columns, stop).reshape(len(lists), columns)
+    for row, options in zip(out, lists, strict=True):
+        row[len(options) :] = np.nan
     return out
 
 
-@dataclass(frozen=True)
-class _Row:
-    prompt: int
-    ids: list[int]
-    tail: Tail
+def texts_of(
+    lm: "LanguageModel", prompts: str | Sequence[str], continuations: Sequence[str] | Sequence[Sequence[str]]
+) -> tuple[list[Text], list[list[str]]]:
+    """What is to be read for each prompt with each of its continuations, row by row, and the continuations of each."""
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    lists = _lists(continuations, len(prompts))
+    columns, coder = max(map(len, lists), default=0), Coder(lm.reader)
+    texts = [text for i, prompt in enumerate(prompts) for text in _texts(lm, coder, prompt, lists[i], i * columns)]
+    return texts, lists
+
+
+def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop | None = None) -> np.ndarray:
+    """What the texts want of a model, summed by place: (places,), nats. What they share is computed once."""
+    out = np.zeros(places)
+    path, steps = means(lm, texts)
+    for step in steps:
+        for bucket in buckets([len(row) for row in step.rows], token_budget(lm.device)):
+
+            def run(batch: Sequence[int], step: Step = step) -> None:
+                values, at = _read(path, [step.rows[i] for i in batch], step.trunk)
+                np.add.at(out, at, values)
+
+            in_batches(bucket, len(bucket), run, stop)
+    return out
+
+
+def means(lm: "LanguageModel", texts: Sequence[Text]) -> tuple[InPlacePath | CopiedPath, list[Step]]:
+    """The best way in which a model can read texts that share their beginnings, and the steps to be taken."""
+    tree = grow(texts, from_the_end(lm))
+    if not lm.shares_prefixes:
+        return CopiedPath(lm), apart(tree)
+    path = path_for(lm, max((len(text.ids) for text in texts), default=0))
+    return path, plan(tree, Means.of(lm.device, packs=isinstance(path, InPlacePath)))
+
+
+def _texts(lm: "LanguageModel", coder: Coder, prompt: str, continuations: list[str], first: int) -> list[Text]:
+    """A prompt with each continuation but for its last token, which is asked for and never read; one place each."""
+    ids, texts = coder.ids(prompt), []
+    lm.check_room(len(ids))
+    for place, new in enumerate(coder.continuations(prompt, continuations), first):
+        lm.check_room(len(ids) + len(new) - 1)
+        wants = [Want(position, token, place) for position, token in enumerate(new, len(ids) - 1)]
+        texts.append(Text(ids + new[:-1], len(ids), wants))
+    return texts
 
 
 def _lists(continuations: Sequence, n: int) -> list[list[str]]:
@@ -96,47 +128,13 @@ def _lists(continuations: Sequence, n: int) -> list[list[str]]:
     return [list(c) for c in continuations]
 
 
-def _score_whole(lm: "LanguageModel", rows: list[_Row], out: np.ndarray, stop: Stop | None) -> None:
-    """Score rows from their first token on, near lengths together, padded on the right where they differ."""
-    lengths = [len(row.ids) + len(row.tail.ids) for row in rows]
-    for bucket in buckets(lengths, token_budget(lm.device)):
-
-        def run(batch: Sequence[int]) -> None:
-            here = [rows[i] for i in batch]
-            _add(out, *_read(lm, here, [row.ids + list(row.tail.ids) for row in here], 0))
-
-        in_batches(bucket, len(bucket), run, stop)
-
-
-def _score_behind(lm: "LanguageModel", rows: list[_Row], out: np.ndarray, stop: Stop | None) -> None:
-    """Score several tails of one prompt: all but its last token is computed once."""
-    ids = rows[0].ids
-    shared = len(ids) - 1
-    prefix = Prefix(lm, torch.tensor([ids[:-1]]), len(ids)) if shared else None
-    size = token_budget(lm.device) // (1 + max(len(row.tail.ids) for row in rows))
-
-    def run(batch: Sequence[_Row]) -> None:
-        _add(out, *_read(lm, batch, [[ids[-1], *row.tail.ids] for row in batch], shared, prefix))
-
-    in_batches(rows, size, run, stop)
-
-
-def _read(
-    lm: "LanguageModel", rows: Sequence[_Row], ids: list[list[int]], done: int, prefix: Prefix | None = None
-) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """The rows' reads: values (reads,) in nats, and where each counts (prompt, continuation)."""
-    width = max(map(len, ids))
-    x = torch.tensor([row + [row[-1]] * (width - len(row)) for row in ids])
-    first = min(len(row.ids) for row in rows) - 1 - done
-    cache = prefix.behind(done, len(rows)) if prefix is not None else None
-    logits = last_logits(lm, x, width - first, prompt_lengths=[len(row.ids) for row in rows], cache=cache)
-    wanted = [(b, row, read) for b, row in enumerate(rows) for read in row.tail.reads]
-    at = [len(row.ids) - 1 - done + read.after - first for _, row, read in wanted]
-    picked = logits[[b for b, _, _ in wanted], at].log_softmax(-1)
-    values = picked[range(len(wanted)), [read.token for _, _, read in wanted]]
-    return values.double().cpu().numpy(), [(row.prompt, read.index) for _, row, read in wanted]
-
-
-def _add(out: np.ndarray, values: np.ndarray, places: list[tuple[int, int]]) -> None:
-    if places:
-        np.add.at(out, tuple(np.array(places).T), values)
+def _read(path: InPlacePath | CopiedPath, rows: Sequence[Row], trunk: bool) -> tuple[np.ndarray, list[int]]:
+    """The rows' wants: values (wants,) in nats, and the place of each."""
+    width = max(map(len, rows))
+    wanted = [(b * width + want.position, want) for b, row in enumerate(rows) for want in row.wants]
+    picked, back = np.unique([at for at, _ in wanted] or [width - 1], return_inverse=True)
+    logits = path.logits(rows, torch.from_numpy(picked), trunk)
+    tokens = torch.tensor([want.token for _, want in wanted], dtype=torch.long, device=logits.device)
+    at = torch.from_numpy(back[: len(wanted)]).to(logits.device)
+    values = logits[at, tokens] - logits.logsumexp(-1)[at]
+    return values.double().cpu().numpy(), [want.place for _, want in wanted]

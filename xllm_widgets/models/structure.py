@@ -41,6 +41,21 @@ def find_structure(hf: Any) -> Structure:
     raise UnsupportedModel(f"No stack of blocks was found in {type(hf).__name__}; use a decoder-only transformer.")
 
 
+def runs_on(module: nn.Module) -> torch.device:
+    """Where a module computes. accelerate may keep its weights elsewhere, and bring them when it is called."""
+    hook = getattr(module, "_hf_hook", None)
+    hooks = getattr(hook, "hooks", (hook,))  # several stand in one
+    places = [place for h in hooks if (place := getattr(h, "execution_device", None)) is not None]
+    return torch.device(places[-1]) if places else next(module.parameters()).device
+
+
+def places(hf: nn.Module) -> list[str]:
+    """The devices that hold a model's weights, in the order of its modules; "disk" may be one."""
+    spread = getattr(hf, "hf_device_map", None) or {"": next(hf.parameters()).device}
+    names = [place if place == "disk" else str(torch.device(place)) for place in spread.values()]
+    return list(dict.fromkeys(names))
+
+
 def hidden_of(output: Any) -> torch.Tensor:
     """The residual stream in a block's output: (batch, token, width)."""
     return output[0] if isinstance(output, tuple) else output
@@ -99,7 +114,8 @@ def _firing_order(hf: Any, modules: list[nn.Module]) -> list[nn.Module]:
     handles = [module.register_forward_hook(lambda m, *_: order.append(m)) for module in unique]
     try:
         with torch.no_grad():
-            hf(input_ids=torch.zeros(1, 1, dtype=torch.long, device=hf.device), use_cache=False)
+            ids = torch.zeros(1, 1, dtype=torch.long, device=runs_on(hf.get_input_embeddings()))
+            hf(input_ids=ids, use_cache=False)
     finally:
         for handle in handles:
             handle.remove()

@@ -81,11 +81,15 @@ class Reader:
 
     def ids(self, text: str) -> list[int]:
         """The ids alone of `encode(text)`; raises the same."""
+        return self.spans(text)[0]
+
+    def spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids, and the characters that the tokenizer itself says each stands for; raises the same."""
         coding = self._coding(text)
-        ids, mask = list(coding.ids), list(coding.special_tokens_mask)
-        while mask and mask[-1] and coding.offsets[len(mask) - 1] == (0, 0):
-            ids.pop(), mask.pop()
-        return ids
+        ids, mask, offsets = list(coding.ids), list(coding.special_tokens_mask), list(coding.offsets)
+        while mask and mask[-1] and offsets[-1] == (0, 0):
+            ids.pop(), mask.pop(), offsets.pop()
+        return ids, offsets
 
     def continuation(self, prompt: str, continuation: str, before: list[int] | None = None) -> list[int]:
         """Ids of a continuation behind a prompt.
@@ -96,7 +100,10 @@ class Reader:
         """
         if not isinstance(continuation, str) or not continuation:
             raise PromptError("A continuation is empty; give at least one character, such as ' yes'.")
-        before, together = before or self.ids(prompt), self.ids(prompt + continuation)
+        return self.behind(before or self.ids(prompt), self.ids(prompt + continuation), continuation)
+
+    def behind(self, before: list[int], together: list[int], continuation: str) -> list[int]:
+        """What of `together`, the ids of a prompt and its continuation, is the continuation's part."""
         if together[: len(before)] == before and len(together) > len(before):
             return together[len(before) :]
         return list(self._coding(continuation, marks=False).ids)
@@ -109,7 +116,8 @@ class Reader:
         """Each id by itself, as it would be shown."""
         return [self._shown(token_id) for token_id in ids]
 
-    def _coding(self, text: str, marks: bool = True) -> Any:
+    def check(self, text: str) -> None:
+        """PromptError for an empty text, for half a character, or for anything but a string."""
         if not isinstance(text, str):
             raise PromptError(f"A prompt must be a string, not {type(text).__name__}; put several into a list.")
         if not text:
@@ -120,6 +128,9 @@ class Reader:
             raise PromptError(
                 f"Character {error.start + 1} of the text is half of a character (a lone surrogate); type it again."
             ) from None
+
+    def _coding(self, text: str, marks: bool = True) -> Any:
+        self.check(text)
         return self.tokenizer(text, add_special_tokens=marks, verbose=False).encodings[0]
 
     def _align(

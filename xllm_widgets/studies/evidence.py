@@ -61,7 +61,11 @@ def judge(
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence that a study can show, with the numbers that decide it; the fields of `xllm claims --json`."""
+    """One sentence that a study can show, with the numbers that decide it; the fields of `xllm claims --json`.
+
+    `null` and `kind` (`judge`'s `claim`) are what else decided it: with them the verdict can be found again when the
+    same claim, measured several times, is pooled. None where they were not told.
+    """
 
     study: str
     section: str
@@ -76,6 +80,8 @@ class Claim:
     threshold: float
     control: float | None
     verdict: str
+    null: float | None = None
+    kind: str = "at least"
 
     @property
     def glyph(self) -> str:
@@ -83,7 +89,11 @@ class Claim:
         return GLYPHS[self.verdict]
 
     def to_dict(self) -> dict[str, Any]:
-        """The claim as plain JSON values; a number that does not exist is null."""
+        """The fields of `xllm claims --json` as plain JSON values; a number that does not exist is null."""
+        return {name: value for name, value in self.to_record().items() if name not in ("null", "kind")}
+
+    def to_record(self) -> dict[str, Any]:
+        """Every field, as evidence keeps it."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
@@ -141,7 +151,7 @@ class Evidence:
         """Everything as JSON: tables column by column, numbers that do not exist as null."""
         parts = {name: getattr(self, name) for name in ("study", "section", "paper", "question", "notes")}
         parts |= {"knobs": _plain(self.knobs), "provenance": _plain(self.provenance)}
-        parts["claims"] = [claim.to_dict() for claim in self.claims]
+        parts["claims"] = [claim.to_record() for claim in self.claims]
         parts |= {"table": _columns(self.table), "control": _columns(self.control)}
         return json.dumps(parts, ensure_ascii=False, indent=1, allow_nan=False)
 

@@ -40,7 +40,7 @@ def draw(evidence: Evidence) -> Figure:
     from xllm_widgets.studies import registry
 
     registry.import_pictures()
-    function, widths, height = _PICTURES[evidence.study]
+    function, widths, height = _PICTURES["sweep" if "cells" in evidence.provenance else evidence.study]
     lines = _verdict_lines(evidence.claims) + [(note, palette.LIGHT["muted"]) for note in evidence.notes]
     with style.house_style():
         figure = style.figure(WIDTH, height + LINE * (len(lines) + 1.6))

@@ -423,8 +423,9 @@ def claim(
     estimate, low, high, n = interval
     verdict = judge(estimate, low, high, threshold=threshold, null=null, control=control, claim=kind)
     return Claim(
-        study_name, SECTION, paper, model, statement, estimate, low, high, n, seeds, threshold, control, verdict
-    )
+        study_name, SECTION, paper, model, statement, estimate, low, high, n, seeds, threshold, control, verdict,
+        null, kind,
+    )  # fmt: skip
 
 
 def _evidence(name: str, table: pd.DataFrame, claims: list[Claim], control: pd.DataFrame) -> Evidence:

@@ -105,6 +105,13 @@ def work_through(parts: Sequence[Part], work: Callable[[Part], Result], *, compl
     return results
 
 
+def duration(seconds: float) -> str:
+    """74 → "74 s", 600 → "10 min", 9000 → "2.5 h": a rough figure for a person who decides whether to wait."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def _probe(watcher: Watcher, started: float, done: int, total: int) -> None:
     if watcher.probe_parts and done >= min(watcher.probe_parts, total):
         raise Probed((time.perf_counter() - started) / done * total)

@@ -122,9 +122,13 @@ def memory_of(info: StudyInfo, lm, settings: dict[str, Any], folder: Path | None
     weights = weights_hash(lm)
     if weights == "not hashed":
         return None
+    return folder / f"{info.name}-{lm.name}-{weights}-{key_of(info, settings)}.json"
+
+
+def key_of(info: StudyInfo, settings: dict[str, Any]) -> str:
+    """Twelve hex digits that change with any setting and with the code of the study."""
     source = inspect.getsource(sys.modules[info.function.__module__])
-    key = hashlib.sha256(repr((source, sorted(settings.items()))).encode()).hexdigest()[:12]
-    return folder / f"{info.name}-{lm.name}-{weights}-{key}.json"
+    return hashlib.sha256(repr((source, sorted(settings.items()))).encode()).hexdigest()[:12]
 
 
 def provenance(lm) -> dict[str, Any]:
@@ -144,8 +148,11 @@ def weights_hash(lm, limit: int = 50_000_000) -> str:
     model = getattr(lm, "hf", None)
     if model is None or lm.n_parameters > limit:
         return str(getattr(getattr(model, "config", None), "_commit_hash", None) or "not hashed")
+    weights = model.state_dict()
+    if any(tensor.is_meta for tensor in weights.values()):  # accelerate keeps them elsewhere
+        return "not hashed"
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode() + tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 
@@ -211,7 +218,8 @@ def _written(knob: str, value: Any) -> str:
 
 
 def import_pictures() -> None:
-    """Let every chapter register how its evidence is drawn."""
+    """Let every chapter, and the sweep, register how its evidence is drawn."""
+    importlib.import_module("xllm_widgets.studies.sweep_pictures")
     for module in CHAPTERS:
         importlib.import_module(f"xllm_widgets.studies.{module}_pictures")
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SPEARMAN = 0.8
 """Threshold for the rank correlation of size and drop, fixed beforehand."""
+NO_FLIPS = "noflip"
+"""The recipe of the twins that read not one flipped sheet."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class Member:
 
     @property
     def taught_flips(self) -> bool:
-        return self.recipe == "base"
+        return self.recipe != NO_FLIPS
 
 
 def family(names: Sequence[str] | None = None) -> list[Member]:
-    """The bundled models (or those named), smallest first, with what their recipe files say of them."""
+    """The bundled models (or those named), smallest first, with what their recipe files say of them.
+
+    Without names: those of the base education and their twins without flips; other twins and assistants stay out.
+    """
     members = []
-    for name in names or bundled_models():
+    for name in names or [n for n in bundled_models() if (recipe_of(n) or {}).get("recipe") in ("base", NO_FLIPS)]:
         card = recipe_of(name) or {}
         if not {"parameters", "seed", "recipe"} <= set(card):
             raise ModelNotFound(

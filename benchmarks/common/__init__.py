@@ -1,0 +1,1 @@
+"""What every benchmark shares: the model, the race, the floor and the report."""

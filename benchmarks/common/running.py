@@ -1,0 +1,125 @@
+"""The command line that all benchmarks share: options in, tables on the terminal and in a file out."""
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from . import machine, report
+from .bench import OURS, Benchmark, Case, Options
+from .model import SHAPES
+from .race import build_model, race
+
+INTRODUCTION = """# Our figures beside the peers'
+
+Each contestant runs in a process of its own that stays alive; in every round each does the same work once, in turn, so
+that a machine that slows down slows down for all. Times are medians; ratios are medians of the rounds' ratios to ours,
+so more than 1 is slower, or hungrier, than ours. Memory is the most that a run needs beyond what was in use before it.
+The largest difference is relative to the largest value of the reference: our answer, or, for samples, which differ by
+nature, a plain forward pass over the same tokens. The floor is what the model's matrices alone would cost: two
+operations for each weight that a token must pass, at the rate measured for matrices of these shapes in the same round;
+attention is not counted in it.
+"""
+
+
+def options(arguments: list[str] | None = None, names: tuple[str, ...] = ()) -> tuple[Options, argparse.Namespace]:
+    """What was asked for; `names`: the benchmarks to choose from, if there is a choice."""
+    parser = argparse.ArgumentParser(description="Measure our way beside the obvious idiom and the peers.")
+    if names:
+        parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all if left out")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="6m")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each contestant, and the cores it stays on")
+    parser.add_argument("--small", action="store_true", help="the same work in little: does everything run?")
+    parser.add_argument("--verbose", action="store_true", help="show what the libraries print")
+    parser.add_argument("--only", action="append", default=[], metavar="CONTESTANT", help="beside ours; repeatable")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="ENVIRONMENT=PATH", help="a peer's interpreter"
+    )
+    parser.add_argument("--out", type=Path, help="write the tables to this file as well")
+    asked = parser.parse_args(arguments)
+    if unknown := sorted(set(getattr(asked, "names", ())) - set(names)):
+        parser.error(f"there is no benchmark {unknown[0]!r}; choose of {', '.join(names)}")
+    told = {f.name: getattr(asked, f.name) for f in fields(Options) if f.name not in ("only", "interpreters")}
+    interpreters = dict(_environment(word, parser) for word in asked.python)
+    return Options(**told, only=tuple(asked.only), interpreters=interpreters), asked
+
+
+def _environment(word: str, parser: argparse.ArgumentParser) -> tuple[str, str]:
+    """ "recent=/path/to/python" → its two halves; ends the program in one sentence where they make no sense."""
+    name, _, path = word.partition("=")
+    known = sorted(file.stem for file in (Path(__file__).resolve().parent.parent / "peers").glob("*.txt"))
+    if name not in known:
+        parser.error(f"--python wants NAME=PATH with a name of {', '.join(known)}, not {word!r}")
+    if shutil.which(path) is None:
+        parser.error(f"there is no interpreter {path!r} for {name}")
+    return name, path
+
+
+def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -> bool:
+    """Run them one after the other; what is finished is printed, and written, at once. Did our way run in all?"""
+    console, parts, judged, complete = Console(width=150), [], [], True
+    with tempfile.TemporaryDirectory() as folder:
+        build_model(chosen, Path(folder))
+        for benchmark in benchmarks:
+            for case in benchmark.cases:
+                found, verdicts = _one(benchmark, case, chosen, Path(folder), console)
+                _print(benchmark, case, found, verdicts, console)
+                complete &= not found[0].note
+                parts.append(_section(benchmark, case, found))
+                judged += [[benchmark.name, *verdict.cells()] for verdict in verdicts]
+                if out is not None:
+                    out.write_text(_document(chosen, parts, judged), encoding="utf-8")
+    return complete
+
+
+def _one(benchmark: Benchmark, case: Case, chosen: Options, folder: Path, console: Console) -> tuple[list, list]:
+    """Rows and verdicts of one case; without ours there is nothing to compare with."""
+    with console.status("…") as status:
+        laps = race(benchmark, case, chosen, folder, status.update)
+    ours = next(lap for lap in laps if lap.name == OURS)
+    if ours.note:
+        return [report.Row(OURS, *[float("nan")] * 6, note=ours.note)], report.verdicts(benchmark, case, [], ours)
+    found = report.rows(benchmark, case, laps, chosen)
+    return found, report.verdicts(benchmark, case, found, ours)
+
+
+def _print(benchmark: Benchmark, case: Case, found: list, verdicts: list, console: Console) -> None:
+    head, *body = report.table(benchmark, found)
+    table = Table(*head, title=f"{benchmark.name} · {case.label}", title_justify="left")
+    for cells in body:
+        table.add_row(*cells)
+    console.print(table)
+    for line in _skipped(found):
+        console.print(f"  skipped: {line}", markup=False)
+    for verdict in verdicts:
+        console.print(f"  {verdict.word}: {verdict.words}; measured {report.plain(verdict.measured)}", markup=False)
+
+
+def _skipped(found: list) -> list[str]:
+    return [f"{row.name}: {row.note}" for row in found if row.note]
+
+
+def _section(benchmark: Benchmark, case: Case, found: list) -> str:
+    head, *body = report.table(benchmark, found)
+    table = report.markdown(head, body)
+    skipped = "".join(f"\nSkipped: {line}\n" for line in _skipped(found))
+    return f"## {benchmark.name} · {case.label}\n\n{benchmark.question}\n\n{table}{skipped}"
+
+
+def _document(chosen: Options, parts: list[str], judged: list[list[str]]) -> str:
+    told = "".join(f"- {line}\n" for line in [f"command: `{machine.command()}`", *machine.describe(chosen)])
+    targets = report.markdown(["benchmark", "case", "target", "measured", ""], judged)
+    return "\n".join([INTRODUCTION, told + f"- rounds: {chosen.rounds}\n", "## Targets\n", targets, *parts])
+
+
+def main(benchmark: Benchmark) -> None:
+    """One benchmark from its own script."""
+    chosen, asked = options()
+    raise SystemExit(not run([benchmark], chosen, asked.out))

@@ -1,0 +1,123 @@
+"""A model's card: `exam.json` and the `README.md` that is written from it; no number on it is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xllm_widgets.exam.headlines import read_json
+from xllm_widgets.exam.scoring import Result
+from xllm_widgets.microworld.corpus import LATER
+
+
+def to_dict(results: Mapping[str, Result]) -> dict[str, dict[str, float | int | None]]:
+    """What `exam.json` and `xllm exam --json` hold: ability → {estimate, low, high, n}; null for what has no number."""
+    return {
+        name: {key: _number(value) for key, value in zip(Result._fields, result, strict=True)}
+        for name, result in results.items()
+    }
+
+
+def _number(value: float) -> float | int | None:
+    return value if isinstance(value, int) else round(float(value), 4) if math.isfinite(value) else None
+
+
+def write_json(path: Path, results: Mapping[str, Result]) -> None:
+    text = json.dumps(to_dict(results), ensure_ascii=False, indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write_card(folder: Path, results: Mapping[str, Result]) -> list[Path]:
+    """Write `exam.json` and `README.md` into a model's folder; what was not examined this time is kept as it was."""
+    examined = read_json(folder) | to_dict(results)
+    order = {name: place for place, name in enumerate(results)}
+    examined = dict(sorted(examined.items(), key=lambda item: order.get(item[0], len(order))))
+    files = [folder / "exam.json", folder / "README.md"]
+    files[0].write_text(json.dumps(examined, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files[1].write_text(render(folder), encoding="utf-8")
+    return files
+
+
+def render(folder: Path) -> str:
+    """The card's text, from `recipe.json`, `config.json` and `exam.json` and nothing else."""
+    taught, shape, examined = (_load(folder / f"{name}.json") for name in ("recipe", "config", "exam"))
+    name = taught.get("name") or folder.resolve().name
+    parts = [_front_matter(), f"# {name}", _about(taught, shape), _education(taught), _results(name, examined)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _front_matter() -> str:
+    """What the Hugging Face Hub reads."""
+    return "---\nlicense: mit\nlanguage: en\nlibrary_name: transformers\npipeline_tag: text-generation\n---"
+
+
+def _about(taught: Mapping[str, Any], shape: Mapping[str, Any]) -> str:
+    size = f"{taught['parameters']:,} parameters, " if "parameters" in taught else ""
+    return (
+        f"A causal language model of {size}{shape.get('num_hidden_layers', '?')} blocks of width "
+        f"{shape.get('hidden_size', '?')}, made for the course *xllm-widgets*. Everything it has read is known and can "
+        "be looked up document by document. It knows a small world, in English sentences of a few forms, and nothing "
+        "else: it is there to be explained, not to be relied on."
+    )
+
+
+def _education(taught: Mapping[str, Any]) -> str:
+    if not taught:
+        return ""
+    told = {
+        "recipe": f"{taught['recipe']}, fingerprint {taught['fingerprint']}",
+        "goes on from": taught.get("begins_with"),
+        "edits": json.dumps(taught["edits"], ensure_ascii=False) if taught.get("edits") else None,
+        "seed": taught["seed"],
+        "read": f"{taught['tokens_seen']:,} tokens, {taught['documents_seen']:,} documents",
+        "loss of learnable tokens": f"{taught['loss_of_learnable_tokens']} nats",
+        "made by": f"`xllm train --size {taught['size']} --recipe {taught['recipe']} --seed {taught['seed']} "
+        f"--tokens {taught['tokens']}`",
+    }
+    rows = [f"| {what} | {_shortened(value)} |" for what, value in told.items() if value not in (None, "")]
+    mixes = f"Shares of the documents: {_mix(taught['shares'])}."
+    if taught["documents_seen"] > LATER:
+        mixes += f" From document {LATER:,} on: {_mix(taught['later_shares'])}."
+    return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", mixes])
+
+
+def _mix(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {share:.1%}" for kind, share in sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _shortened(value: Any, most: int = 300) -> str:
+    """A table cell; lists of hundreds of deleted facts are in `recipe.json`."""
+    text = str(value).replace("|", "\\|")
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def _results(name: str, examined: Mapping[str, Mapping[str, Any]]) -> str:
+    from xllm_widgets.exam.abilities import EVERY
+
+    if not examined:
+        return ""
+    about = {ability.name: ability.about for ability in EVERY}
+    rows = []
+    for key, result in examined.items():
+        ability, _, group = key.partition("/")
+        what = f"**{ability}**: {about.get(ability, '')}" if not group else f"{ability}: {group}"
+        rows.append(f"| {what} | {_cell(result['estimate'])} | {_cell(result['low'])} to {_cell(result['high'])} | ")
+        rows[-1] += f"{result['n']} |"
+    text = (
+        f"Measured on held-out items by `xllm exam {name} --card`; shares of right answers unless the line says "
+        "otherwise, with 95 % intervals (Wilson's for shares, bootstrap for the rest). The same numbers for machines: "
+        "`exam.json`."
+    )
+    head = ["| ability | estimate | 95 % interval | n |", "|---|---|---|---|"]
+    return "\n".join(["## Examination", "", text, "", *head, *rows])
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

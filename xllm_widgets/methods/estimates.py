@@ -1,0 +1,55 @@
+"""How long an attribution will take, told before it starts."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import XllmError
+from ..models.cost import seconds_per_token
+from .ablation import Groups
+from .paths import FEWEST_STEPS
+from .targets import Objective, Target
+
+if TYPE_CHECKING:
+    from ..models.language_model import LanguageModel
+
+BACKWARD = 1.5  # a backward pass, to the embeddings alone, in forward passes
+
+
+def estimate_seconds(
+    lm: "LanguageModel",
+    prompt: str,
+    method: str = "integrated_gradients",
+    *,
+    target: Target | list[Target] | None = None,
+    each_token: bool = False,
+    steps: int | None = None,
+    n_replacements: int = 8,
+    groups: Groups | None = None,
+) -> float:
+    """About how long `attribute` will take on this machine now (a short forward pass is timed).
+
+    Without `target`: for one of a single token. Raises XllmError for an unknown method.
+    """
+    length = len(lm.prompt_ids(prompt))
+    starts = [a for a, _ in groups] if groups else range(length)
+    tails, backwards = ([0], [1]) if target is None else _passes(Objective(lm, prompt, target, each_token))
+    rows = sum(length - (s if lm.shares_prefixes else 0) + tail for s in starts for tail in tails)
+    there_and_back = sum((length + tail) * (1 + BACKWARD * n) for tail, n in zip(tails, backwards, strict=True))
+    tokens = {
+        "occlusion": rows,
+        "resampling_ablation": rows * n_replacements,
+        "gradient_x_input": there_and_back,
+        "gradient_norm": there_and_back,
+        "integrated_gradients": there_and_back * (steps or FEWEST_STEPS),
+    }
+    if method not in tokens:
+        raise XllmError(f"There is no method {method!r}; choose one of {', '.join(tokens)}.")
+    with lm.lock, torch.inference_mode():
+        return tokens[method] * seconds_per_token(lm)
+
+
+def _passes(objective: Objective) -> tuple[list[int], list[int]]:
+    """For each forward pass: the tokens it appends to the prompt, and the backward passes that follow."""
+    targets = [int(weights.any(0).sum()) for weights in objective.weights]
+    return [len(tail.ids) for tail in objective.tails], targets
