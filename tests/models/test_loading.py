@@ -242,16 +242,23 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
     one_sentence(caught.value)
 
 
-def test_loading_is_silent_and_leaves_transformers_settings_alone(saved: Path, capfd: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("bars", [True, False])
+def test_loading_is_silent_and_leaves_transformers_settings_alone(
+    saved: Path, bars: bool, capfd: pytest.CaptureFixture
+) -> None:
     from transformers.utils import logging as theirs
 
+    level, enabled = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    switch = {True: theirs.enable_progress_bar, False: theirs.disable_progress_bar}
     theirs.set_verbosity(logging.INFO)
+    switch[bars]()
     try:
         load(saved)
         assert theirs.get_verbosity() == logging.INFO
-        assert theirs.is_progress_bar_enabled()
+        assert theirs.is_progress_bar_enabled() == bars
     finally:
-        theirs.set_verbosity_warning()
+        theirs.set_verbosity(level)
+        switch[enabled]()
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "it/s" not in captured.err
