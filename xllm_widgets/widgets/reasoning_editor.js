@@ -65,8 +65,8 @@ function render({ model, el }) {
     timer = setTimeout(() => { state.textContent = "waiting for the kernel … if it was restarted, run the cell again"; }, PATIENCE);
   }
 
+  /** What failed is not asked again, since no stage of a request is asked for twice. */
   function next() {
-    if (get("error")) return;
     if (!answered()) return void (sent || ask("answers", 0));
     if (!drawn() || !get("curve").done) ask("curve", points().length);
   }
@@ -222,26 +222,28 @@ function render({ model, el }) {
 
   const percent = (share) => (share === null || share === undefined ? "–" : xw.percent(share));
 
+  const newBar = () => make("div", { class: "xw-re-bar" },
+    make("span", { class: "xw-re-name" }, make("bdi", {}), make("span", { class: "xw-re-tick" })),
+    make("div", { class: "xw-re-track" }, make("div", { class: "xw-re-fill" }), make("div", { class: "xw-re-whisker" }), make("div", { class: "xw-re-was" })),
+    make("span", { class: "xw-re-share" }), make("span", { class: "xw-re-before" }));
+
+  /** The bar of an answer; one that stands already is kept, so that its share slides. */
   function barOf(row) {
+    const bar = [...bars.children].find((node) => node.dataset.answer === row.answer) ?? newBar();
+    const [name, track, share, before] = bar.children;
+    const [fill, whisker, was] = track.children;
     const right = row.answer === get("answer");
-    const fill = make("div", { class: "xw-re-fill" });
+    bar.dataset.answer = name.firstChild.textContent = row.answer;
+    name.lastChild.textContent = right ? " ✓ right" : "";
+    bar.classList.toggle("xw-re-right", right);
     fill.style.width = `${100 * row.share}%`;
-    const track = make("div", { class: "xw-re-track" }, fill);
-    if (row.low !== null) {
-      const whisker = make("div", { class: "xw-re-whisker" });
-      whisker.style.left = `${100 * row.low}%`;
-      whisker.style.width = `${100 * (row.high - row.low)}%`;
-      track.append(whisker);
-    }
-    if (row.original !== null) {
-      const was = make("div", { class: "xw-re-was", title: `as given ${percent(row.original)}` });
-      was.style.left = `${100 * row.original}%`;
-      track.append(was);
-    }
-    return make("div", { class: `xw-re-bar${right ? " xw-re-right" : ""}` },
-      make("span", { class: "xw-re-name" }, make("bdi", {}, row.answer), right ? make("span", { class: "xw-re-tick" }, " ✓ right") : null),
-      track, make("span", { class: "xw-re-share" }, percent(row.share)),
-      make("span", { class: "xw-re-before" }, row.original === null ? "" : `as given ${percent(row.original)}`));
+    whisker.hidden = row.low === null;
+    Object.assign(whisker.style, { left: `${100 * (row.low ?? 0)}%`, width: `${100 * ((row.high ?? 0) - (row.low ?? 0))}%` });
+    was.hidden = row.original === null;
+    was.style.left = `${100 * (row.original ?? 0)}%`;
+    share.textContent = percent(row.share);
+    before.textContent = row.original === null ? "" : `as given ${percent(row.original)}`;
+    return bar;
   }
 
   function paintBars() {

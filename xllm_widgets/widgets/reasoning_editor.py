@@ -28,7 +28,8 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _NO_ANSWERS = {"request": -1, "n": 0, "rows": []}
 _NO_CURVE = {"request": -1, "n": 0, "done": False, "decisive": None, "points": []}
 _COMMANDS = (
-    "edit", "falsify", "falsify_decisive", "delete", "delete_all", "move", "truncate", "shuffle", "add", "reset", "undo",
+    "edit", "falsify", "falsify_decisive", "delete", "delete_all", "truncate", "move", "shuffle", "add", "reset",
+    "undo",
 )  # fmt: skip
 
 

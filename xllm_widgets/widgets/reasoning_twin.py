@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.widgets import palette
@@ -122,7 +123,7 @@ def _draw_curve(view: ReasoningEditor, page: Page, y: float, curve: dict[str, An
         page.line((left, left + wide), (level, level), color=RULE, linewidth=0.6)
         page.text(0, level + 0.04, f"{share:.0%}", 8, MUTED)
     spots = [(left + wide * p["kept"] / last, top + height * (1 - p["share"]), p) for p in curve["points"]]
-    for (x0, y0, a), (x1, y1, b) in zip(spots, spots[1:], strict=False):
+    for (x0, y0, a), (x1, y1, b) in itertools.pairwise(spots):
         decides = curve["decisive"] is not None and b["kept"] == curve["decisive"] + 1
         tone = palette.TOWARD if b["share"] > a["share"] else palette.AWAY
         colour = tuple(c / 255 for c in tone) if decides else INK
