@@ -2,7 +2,14 @@
 
 import pytest
 
-from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, SteeringDial, TokenHeatmap
+from xllm_widgets.widgets import (
+    ClaimCards,
+    DemonstrationEditor,
+    LayerTokenLens,
+    PredictionCard,
+    SteeringDial,
+    TokenHeatmap,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -10,6 +17,7 @@ CLAIM = {
     "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
     "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
 }  # fmt: skip
+LENS = {"name": "probe", "scores": [[1, -1], [0, 2]]}
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 VIEWS = {
     "token_heatmap": lambda: TokenHeatmap(["a", " b"], [[1, -1], [0, 2]], targets=["x", "y"]),
@@ -17,6 +25,7 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
+    "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "other"}]),
     "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
 }
 

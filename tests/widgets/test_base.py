@@ -19,6 +19,7 @@ CLAIM = {
 VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
+    "LayerTokenLens": lambda: views.LayerTokenLens(["a", " b"], [0, 1], {"name": "probe", "scores": [[1, -1], [0, 2]]}),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
     "SteeringDial": lambda: views.SteeringDial(["honesty"], [1, 2], "Is it true?"),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
