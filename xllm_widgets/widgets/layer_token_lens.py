@@ -61,9 +61,9 @@ class LayerTokenLens(BaseView):
 
     def __init__(
         self,
-        tokens: Sequence[str],
-        layers: Sequence[int],
-        readings: Reading | Sequence[Reading],
+        tokens: Sequence[str] = (),
+        layers: Sequence[int] = (),
+        readings: Reading | Sequence[Reading] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -66,8 +66,8 @@ class SteeringDial(BaseView):
 
     def __init__(
         self,
-        concepts: Sequence[str],
-        available_layers: Sequence[int],
+        concepts: Sequence[str] = (),
+        available_layers: Sequence[int] = (),
         prompt: str = "",
         tokens: Sequence[str] | None = None,
         *,
@@ -75,6 +75,7 @@ class SteeringDial(BaseView):
         layers: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
+        self._refuse_unknown({name: value for name, value in kwargs.items() if name not in _SETTING})
         if not concepts or not available_layers:
             raise ViewError("The dial needs a concept and a layer or more: nothing else can be steered.")
         start = {name: kwargs.pop(name) for name in _SETTING if name in kwargs}
