@@ -52,6 +52,7 @@ def test_the_step_that_decides_is_found_and_its_falsification_moves_the_answers(
     assert view.answers["request"] == 1
     shares = {row["answer"]: (row["share"], row["original"]) for row in view.answers["rows"]}
     assert shares["9"] == (0.0, 1.0)
+    assert 0.2 < view.answers["rows"][0]["high"] < 0.3  # an answer that 12 endings did not give may still be given
     assert shares["20"] == (pytest.approx(1 / 3), 0.0)
 
 
@@ -102,7 +103,7 @@ def test_without_steps_there_is_one_point_and_no_decisive_step():
     assert view.curve["done"]
     assert [p["kept"] for p in view.curve["points"]] == [0]
     assert view.curve["decisive"] is None
-    assert view._callback.lm.prompts[-1].endswith(f"Question: {TOM.question}\nAnswer:")
+    assert any(prompt.endswith(f"Question: {TOM.question}\nAnswer:") for prompt in view._callback.lm.prompts)
 
 
 def test_where_the_model_shows_log_p_the_answer_at_once_is_exact():

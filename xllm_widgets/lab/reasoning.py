@@ -104,12 +104,13 @@ class StepAnswers:
             answers_after(self.lm, one, demonstrations=self.demonstrations, **self.how)
             for one in (solution, replace(solution, steps=editor.given))
         )
-        at_once = self.at_once(solution, [editor.answer, *now["answer"], *before["answer"]])
-        editor.answer_distribution(request, _rows(now), _rows(before), n=self.how["n"], at_once=at_once)
+        answers = list(dict.fromkeys([editor.answer, *now["answer"], *before["answer"]]))
+        at_once = self.at_once(solution, answers)
+        editor.answer_distribution(request, _rows(now, answers), _rows(before), n=self.how["n"], at_once=at_once)
 
     def at_once(self, solution: Solution, answers: Sequence[str]) -> dict[str, float]:
         """p(answer) of each right behind these steps and "The answer is"; empty for a model that shows no log p."""
-        asked = [answer for answer in dict.fromkeys(answers) if answer != NONE]
+        asked = [answer for answer in answers if answer != NONE]
         if "logprobs" not in self.lm.sights:
             return {}
         values = answer_logprobs(self.lm, solution, asked, demonstrations=self.demonstrations)
@@ -179,5 +180,9 @@ def _falsified(text: str) -> str:
     return falsify(Solution("?", (text,), "0"), 0).steps[0]
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [dict(row) for row in table[["answer", "share", "low", "high"]].to_dict("records")]
+def _rows(table: pd.DataFrame, answers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The table as plain rows, and one with its interval for each of `answers` that no ending gave."""
+    found = [dict(row) for row in table[["answer", "share", "low", "high"]].to_dict("records")]
+    none = statistics.wilson(0, int(table["count"].sum()))
+    missing = [answer for answer in answers if answer not in set(table["answer"])]
+    return found + [{"answer": answer, "share": 0.0, "low": none.low, "high": none.high} for answer in missing]
