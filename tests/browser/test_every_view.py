@@ -26,7 +26,7 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
-    "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "other"}]),
+    "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "second"}]),
     "scatter_map": lambda: ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9, "held_out": True}], turning=True),
     "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
 }
@@ -63,6 +63,6 @@ def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_pa
         seen.page.wait_for_selector(f".xw-view >> nth={len(VIEWS) - 1}", state="attached")
         seen.page.locator(".xw-token").nth(1).click()
         assert seen.page.locator(".xw-token").nth(1).get_attribute("aria-selected") == "true"
-        seen.page.get_by_role("radio", name="other").click()
-        assert seen.page.get_by_role("radio", name="other").get_attribute("aria-checked") == "true"
+        seen.page.get_by_role("radio", name="other", exact=True).click()
+        assert seen.page.get_by_role("radio", name="other", exact=True).get_attribute("aria-checked") == "true"
         seen.assert_clean()

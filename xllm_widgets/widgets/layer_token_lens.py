@@ -158,14 +158,17 @@ class LayerTokenLens(BaseView):
 
         page, its = Page(figure), self.readings[self.reading]
         page.text(0, 0.3, self.title or "Layer × token lens", 11, fontweight="bold")
-        page.text(0, 0.54, " · ".join(filter(None, [its["name"], its["unit"]])), 9, palette.LIGHT["muted"])
+        low, high = its["limits"]
+        ends = f"{self.away} {low:.3g} … {high:+.3g} {self.toward}" if low == -high else f"{low:.3g} … {high:.3g}"
+        page.text(0, 0.54, " · ".join(filter(None, [its["name"], its["unit"], ends])), 9, palette.LIGHT["muted"])
         n = min(len(self.tokens), _DRAWN)
         wide = min(0.8, (page.width - 0.8) / n)
         flat = max(page.measure(token, 9) for token in self.tokens[:n]) < wide
         top = 0.85 if flat else 0.75 + max(page.measure(token, 9) for token in self.tokens[:n])
         for p, token in enumerate(self.tokens[:n]):
-            turned = {} if flat else {"rotation": 90, "va": "bottom"}
-            page.text(0.8 + (p + 0.5) * wide, top - 0.07, token, 9, ha="center", **turned)
+            x = 0.8 + (p + 0.5) * wide + (0 if flat else 0.04)
+            turned = {"ha": "center"} if flat else {"rotation": 90, "rotation_mode": "anchor"}
+            page.text(x, top - 0.07, token, 9, **turned)
         y = self._draw_rows(page, top, wide, n)
         if len(self.tokens) > n:
             page.text(0.8, y + 0.2, f"… and {len(self.tokens) - n} more tokens", 8.5, palette.LIGHT["muted"])

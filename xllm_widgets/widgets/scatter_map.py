@@ -38,11 +38,11 @@ class Point(TypedDict):
 class ScatterMap(BaseView):
     """Which points lie together, and where do those lie that were held out?
 
-    `points`: one `Point` each. `groups`: name → colour ("toward", "away", "base", "chat", "control" or "ink"); each
-    group has a shape of its own as well. `graticule`: degrees between the lines of a map whose x is longitude and whose
-    y is latitude (0: plain axes). `rotation`: degrees counterclockwise about `origin`, which is the mean of the points
-    while `centred`, else (0, 0); with `turning` the student may do both, as in the plane of truth. Raises ViewError
-    for points that cannot be placed.
+    `points`: one `Point` each. `groups`: name → colour ("toward", "away", "base", "chat", "control" or "ink", the last
+    for all if none are given, since the others mean something); each group has a shape of its own as well.
+    `graticule`: degrees between the lines of a map whose x is longitude and whose y is latitude (0: plain axes).
+    `rotation`: degrees counterclockwise about `origin`, which is the mean of the points while `centred`, else (0, 0);
+    with `turning` the student may do both, as in the plane of truth. Raises ViewError for points that cannot be placed.
     """
 
     _esm = module("scatter_map")
@@ -112,7 +112,7 @@ class ScatterMap(BaseView):
         named = list(dict.fromkeys(point.get("group", "") for point in points)) or [""]
         kept = {group["name"]: group["colour"] for group in self.groups}
         if groups is None:
-            groups = kept if kept and set(named) <= set(kept) else dict(zip(named, _cycle(len(named)), strict=True))
+            groups = kept if kept and set(named) <= set(kept) else dict.fromkeys(named, "ink")
         if lost := [name for name in named if name not in groups]:
             raise ViewError(f"A point is of group {lost[0]!r}; the groups are {', '.join(groups)}.")
         if odd := [colour for colour in groups.values() if colour not in COLOURS]:
@@ -203,9 +203,3 @@ def _place(point: Point) -> tuple[float, float, float, float]:
     if not (np.isfinite(x) and np.isfinite(y)) or len(target) != 2:
         raise ViewError(f"Point {point['name']!r} needs finite x and y and, if any, a target of two numbers.")
     return (x, y, float(target[0]), float(target[1]))
-
-
-def _cycle(n: int) -> list[str]:
-    """Colours for groups without any: ink for one, else what has no other meaning in this view first."""
-    order = ("base", "chat", "toward", "away", "control", "ink")
-    return ["ink"] if n == 1 else [order[k % len(order)] for k in range(n)]
