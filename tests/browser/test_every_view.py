@@ -7,6 +7,7 @@ from xllm_widgets.widgets import (
     DemonstrationEditor,
     LayerTokenLens,
     PredictionCard,
+    ReasoningEditor,
     ScatterMap,
     SteeringDial,
     TokenHeatmap,
@@ -27,6 +28,7 @@ VIEWS = {
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
     "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "second"}]),
+    "reasoning_editor": lambda: ReasoningEditor("How many?", ["1 + 1 = 2"], "2"),
     "scatter_map": lambda: ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9, "held_out": True}], turning=True),
     "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
 }

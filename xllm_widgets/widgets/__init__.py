@@ -11,6 +11,7 @@ _HOME = {
     "DemonstrationEditor": "demonstration_editor",
     "LayerTokenLens": "layer_token_lens",
     "PredictionCard": "prediction_card",
+    "ReasoningEditor": "reasoning_editor",
     "ScatterMap": "scatter_map",
     "SteeringDial": "steering_dial",
     "TokenHeatmap": "token_heatmap",
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens as LayerTokenLens
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
+    from xllm_widgets.widgets.reasoning_editor import ReasoningEditor as ReasoningEditor
     from xllm_widgets.widgets.scatter_map import ScatterMap as ScatterMap
     from xllm_widgets.widgets.steering_dial import SteeringDial as SteeringDial
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
@@ -30,6 +32,7 @@ __all__ = [
     "DemonstrationEditor",
     "LayerTokenLens",
     "PredictionCard",
+    "ReasoningEditor",
     "ScatterMap",
     "SteeringDial",
     "TokenHeatmap",

@@ -65,7 +65,8 @@ class ReasoningEditor(BaseView):
     ask = traitlets.Dict(default_value={}).tag(sync=True, echo_update=False)  # the next stage, once the last is painted
     title = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, question: str, steps: Sequence[str] = (), answer: str = "", **kwargs: Any) -> None:
+    def __init__(self, question: str = "", steps: Sequence[str] = (), answer: str = "", **kwargs: Any) -> None:
+        self._refuse_unknown(kwargs)
         if not question.strip() or not answer.strip():
             raise ViewError("The editor needs a question and its right answer; one of them is empty.")
         self._callback: Ask | None = None
