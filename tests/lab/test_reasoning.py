@@ -114,6 +114,14 @@ def test_where_the_model_shows_log_p_the_answer_at_once_is_exact():
     assert [row["at_once"] for row in view.answers["rows"]] == pytest.approx([0.5, 0.25, 0.25, 0.25])
 
 
+def test_endings_without_a_number_are_named_and_have_no_p():
+    lm = Counting("x", sights=("text", "logprobs"))
+    lm.rule = lambda demonstrations, question, begun, k: " Who knows?" if k % 2 else " The answer is 9."
+    view = reasoning_lab(lm, TOM, demonstrations=[], n=4).refresh()
+    told = [(row["answer"], row["share"], row["at_once"]) for row in view.answers["rows"]]
+    assert told == [("9", 0.5, pytest.approx(0.5)), ("no number", 0.5, None)]
+
+
 def test_the_steps_can_be_the_models_own():
     lm = scripted.ScriptedReasoner(lambda d, question, begun, k: scripted.told(question))
     own = with_own_steps(lm, Solution(TOM.question, ("nothing",), "9"), [ANN])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.reasoning_editor import ReasoningEditor
 
 MOST_REMEMBERED = 512  # prompts whose endings are kept
+NO_NUMBER = "no number"  # how the view writes that an ending gives none
 
 
 def reasoning_lab(
@@ -104,13 +105,14 @@ class StepAnswers:
             answers_after(self.lm, one, demonstrations=self.demonstrations, **self.how)
             for one in (solution, replace(solution, steps=editor.given))
         )
+        now, before = (table.replace({"answer": {NONE: NO_NUMBER}}) for table in (now, before))
         answers = list(dict.fromkeys([editor.answer, *now["answer"], *before["answer"]]))
         at_once = self.at_once(solution, answers)
         editor.answer_distribution(request, _rows(now, answers), _rows(before), n=self.how["n"], at_once=at_once)
 
     def at_once(self, solution: Solution, answers: Sequence[str]) -> dict[str, float]:
         """p(answer) of each right behind these steps and "The answer is"; empty for a model that shows no log p."""
-        asked = [answer for answer in answers if answer != NONE]
+        asked = [answer for answer in answers if answer != NO_NUMBER]
         if "logprobs" not in self.lm.sights:
             return {}
         values = answer_logprobs(self.lm, solution, asked, demonstrations=self.demonstrations)

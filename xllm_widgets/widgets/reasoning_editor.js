@@ -111,9 +111,10 @@ function render({ model, el }) {
 
   function lineOf(step, k) {
     const changed = step.text !== step.given;
+    const was = step.given ? `given as ${step.given}` : "new";
     const text = xw.focusable(make("span", {
       class: "xw-re-text", dir: "auto", role: "button", tabindex: k ? -1 : 0,
-      "aria-label": `step ${k + 1}: ${step.text}${changed ? ", changed" : ""}`,
+      "aria-label": `step ${k + 1}: ${step.text}${changed ? `, ${was}` : ""}`,
     }, make("bdi", {}, step.text)));
     text.dataset.key = `step ${step.id}`;
     text.addEventListener("focus", () => choose(k + 1));
@@ -121,7 +122,7 @@ function render({ model, el }) {
     text.addEventListener("dblclick", () => edit(k));
     const line = make("li", { class: "xw-re-step" },
       make("span", { class: "xw-re-number", "aria-hidden": "true" }, String(k + 1)), text,
-      changed ? make("span", { class: "xw-re-mark" }, step.given ? "✎ changed" : "✎ new") : null,
+      changed ? make("span", { class: "xw-re-mark", title: was }, step.given ? "✎ changed" : "✎ new") : null,
       make("span", { class: "xw-re-mark xw-re-decides", hidden: true }, "◆ decides"),
       make("span", { class: "xw-spacer" }), still ? null : tools(step, k));
     line.dataset.place = k;
@@ -220,7 +221,8 @@ function render({ model, el }) {
 
   // --- the answers -----------------------------------------------------------------------------------------------
 
-  const percent = (share) => (share === null || share === undefined ? "–" : xw.percent(share));
+  const known = (value) => value !== null && value !== undefined;
+  const percent = (share) => (known(share) ? `${Math.round(100 * share)} %` : "–"); // a few endings tell no more
 
   const newBar = () => make("div", { class: "xw-re-bar" },
     make("span", { class: "xw-re-name" }, make("bdi", {}), make("span", { class: "xw-re-tick" })),
@@ -325,7 +327,7 @@ function render({ model, el }) {
     });
     return make("div", {},
       xw.table("Answers behind the steps as they stand", ["answer", "share", "95 %", "as given", "p, at once"],
-        rows.map((row) => [row.answer, percent(row.share), interval(row), percent(row.original), percent(row.at_once)])),
+        rows.map((row) => [row.answer, percent(row.share), interval(row), percent(row.original), known(row.at_once) ? xw.percent(row.at_once) : "–"])),
       xw.table("Right when written anew after this step", ["step", "share", "95 %", "decides"], steps));
   }
 
