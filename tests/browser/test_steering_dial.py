@@ -100,3 +100,32 @@ def test_a_new_prompt_and_hostile_text_stay_text(mount, dial) -> None:
     assert mounted.root.locator(".xw-sd-text").last.inner_text() == HOSTILE
     assert mounted.root.locator("img").count() == 0
     assert mounted.page.evaluate("window.owned") is None
+
+
+def test_two_moves_in_one_breath_are_both_obeyed_though_only_the_last_arrives(mount, dial) -> None:
+    mounted = mount(dial)
+    answered(mounted, 0)
+    mounted.page.evaluate(
+        """() => { const bench = window.bench, save = bench.model.save_changes;
+        bench.model.save_changes = () => {};
+        const click = (name) => document.querySelector(`[aria-label^="${name}"]`).click();
+        click("reversed"); click("layer 1"); click("layer 3");
+        bench.model.save_changes = save; bench.model.save_changes(); }"""
+    )
+    answered(mounted, 1)
+    assert (dial.setting["direction"], dial.setting["layers"]) == ("reversed", [1, 2, 3])
+
+
+def test_texts_wait_until_the_hand_rests(mount, dial) -> None:
+    asked: list[str] = []
+    dial.on_ask(lambda view, request, stage: (asked.append(stage), answer(view, request, stage)))
+    mounted = mount(dial)
+    answered(mounted, 0)
+    asked.clear()
+    mounted.page.evaluate(
+        """() => { const slider = document.querySelector(".xw-sd-slider");
+        for (const value of [0.5, 1, 1.5]) { slider.value = value; slider.dispatchEvent(new Event("input")); } }"""
+    )
+    mounted.page.wait_for_function("document.querySelector('.xw-sd-number').textContent.startsWith('+1.5')")
+    answered(mounted, 3)
+    assert asked == ["probabilities", "probabilities", "probabilities", "text"]

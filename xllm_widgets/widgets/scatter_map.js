@@ -91,7 +91,7 @@ function render({ model, el }) {
 
   // --- painting --------------------------------------------------------------------------------------------------
 
-  const COLOUR = { toward: "rgb(var(--xw-toward))", away: "rgb(var(--xw-away))", base: "var(--xw-base)", chat: "var(--xw-chat)", control: "var(--xw-control)", ink: "var(--xw-ink)" };
+  const COLOUR = { toward: "rgb(var(--xw-toward))", away: "color-mix(in srgb, rgb(var(--xw-away)) 70%, var(--xw-ink))", base: "var(--xw-base)", chat: "var(--xw-chat)", control: "var(--xw-control)", ink: "var(--xw-ink)" };
   const MARKS = [
     (r) => `M${-r} 0A${r} ${r} 0 1 0 ${r} 0A${r} ${r} 0 1 0 ${-r} 0Z`, (r) => `M${-r} ${-r}H${r}V${r}H${-r}Z`, (r) => `M0 ${-r}L${r} ${r}H${-r}Z`,
     (r) => `M0 ${-1.3 * r}L${1.3 * r} 0L0 ${1.3 * r}L${-1.3 * r} 0Z`, (r) => `M0 ${r}L${r} ${-r}H${-r}Z`, (r) => `M${-r / 2} ${-r}H${r / 2}V${-r / 2}H${r}V${r / 2}H${r / 2}V${r}H${-r / 2}V${r / 2}H${-r}V${-r / 2}H${-r / 2}Z`,

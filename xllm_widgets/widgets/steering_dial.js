@@ -3,6 +3,7 @@
 function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
+  const QUIET = 200;     // milliseconds without a move before the slower texts are asked for
   const PATIENCE = 5000; // milliseconds without an answer before the view says that it is waiting
   const root = xw.root("steering-dial", model, keep);
   const get = (name) => model.get(name);
@@ -36,12 +37,15 @@ function render({ model, el }) {
 
   let last = 0;   // the last command sent from this view
   let asked = ""; // the last stage asked for
+  let pending = {}; // what was sent and not yet obeyed: of several commands in one breath only the last may arrive
   let timer = 0;
+  let quiet = 0;
   let editing = false;
 
   // --- talking with Python ---------------------------------------------------------------------------------------
 
   const waiting = () => last > get("obeyed");
+  const wanted = () => ({ ...get("setting"), ...pending });
   const current = (name) => get(name).request === get("request");
 
   function send(change) {
@@ -50,8 +54,11 @@ function render({ model, el }) {
       state.textContent = "this page shows one setting; run the notebook to turn the dial";
       return;
     }
+    if (!waiting()) pending = {};
+    if ("prompt" in change) delete pending.positions; // they were of other tokens
+    pending = { ...pending, ...change };
     last = Math.max(last, get("command").n || 0, get("obeyed")) + 1;
-    model.set("command", { n: last, change });
+    model.set("command", { n: last, change: pending });
     model.save_changes();
     root.classList.add("xw-sd-late");
     wait();
@@ -66,18 +73,20 @@ function render({ model, el }) {
   /** What is still unanswered is asked for, after the browser has painted what is there. */
   function next() {
     requestAnimationFrame(() => {
-      const id = setTimeout(() => {
-        if (get("_static") || get("error") || waiting()) return;
-        const stage = !current("probabilities") ? "probabilities" : !current("texts") ? "text" : "";
-        const key = `${get("request")} ${stage}`;
-        if (!stage || asked === key) return;
-        asked = key;
-        model.set("ask", { request: get("request"), stage });
-        model.save_changes();
-        wait();
-      }, 0);
-      keep.also(() => clearTimeout(id));
+      clearTimeout(quiet);
+      quiet = setTimeout(ask, current("probabilities") ? QUIET : 0);
     });
+  }
+
+  function ask() {
+    if (get("_static") || get("error") || waiting() || !root.isConnected) return;
+    const stage = !current("probabilities") ? "probabilities" : !current("texts") ? "text" : "";
+    const key = `${get("request")} ${stage}`;
+    if (!stage || asked === key) return;
+    asked = key;
+    model.set("ask", { request: get("request"), stage });
+    model.save_changes();
+    wait();
   }
 
   // --- the setting -----------------------------------------------------------------------------------------------
@@ -135,17 +144,18 @@ function render({ model, el }) {
       [s.concept, `${s.concept}, as it is`, s.direction === "concept", () => send({ direction: "concept" })],
       ["reversed", "reversed", s.direction === "reversed", () => send({ direction: "reversed" })],
       ["random", "random control; press again for another", s.direction === "random",
-        () => send(get("setting").direction === "random" ? { seed: get("setting").seed + 1 } : { direction: "random" })],
+        () => send(wanted().direction === "random" ? { seed: wanted().seed + 1 } : { direction: "random" })],
     ]);
     directions.box.lastChild.classList.add("xw-sd-random");
-    layers.fill(get("available_layers").map((k) => [String(k), `layer ${k}`, s.layers.includes(k), () => send({ layers: toggled(get("setting").layers, k) })]));
+    layers.fill(get("available_layers").map((k) => [String(k), `layer ${k}`, s.layers.includes(k), () => send({ layers: toggled(wanted().layers, k) })]));
     positions.fill([
       ["every token", "every token, also generated ones", !s.positions.length, () => send({ positions: [] })],
-      ...get("tokens").map((token, p) => [token, `token ${p + 1}, ${xw.said(token)}`, s.positions.includes(p), () => send({ positions: toggled(get("setting").positions, p) })]),
+      ...get("tokens").map((token, p) => [token, `token ${p + 1}, ${xw.said(token)}`, s.positions.includes(p), () => send({ positions: toggled(wanted().positions, p) })]),
     ]);
     Object.assign(slider, { min: -get("most"), max: get("most"), step: get("step") });
     ends.firstChild.textContent = `${xw.plain(-get("most"))} away`;
     ends.lastChild.textContent = `toward ${xw.signed(get("most"))}`;
+    if (!waiting()) pending = {};
     if (!waiting()) slider.value = s.strength; // the hand on the slider is ahead of the kernel
     if (!editing) prompt.value = s.prompt;
     paintStrength();
@@ -158,8 +168,11 @@ function render({ model, el }) {
     const name = s.direction === "random" ? `random ${s.seed}` : s.direction === "reversed" ? `${s.concept}, reversed` : s.concept;
     number.textContent = `${xw.signed(value)} norms`;
     slider.setAttribute("aria-valuetext", value ? `${xw.signed(value)} residual norms along ${name}` : "zero, unsteered");
-    const colour = s.direction === "random" ? "var(--xw-control)" : push > 0 ? "rgb(var(--xw-toward))" : push < 0 ? "rgb(var(--xw-away))" : "var(--xw-ink)";
+    const colour = s.direction === "random" ? "var(--xw-control)" : push > 0 ? "rgb(var(--xw-toward))" : push < 0 ? "color-mix(in srgb, rgb(var(--xw-away)) 70%, var(--xw-ink))" : "var(--xw-ink)";
     root.style.setProperty("--xw-sd-push", colour);
+    const reach = 50 + (50 * value) / (get("most") || 1); // per cent of the track; the colour grows from its zero
+    slider.style.setProperty("--xw-sd-from", `${Math.min(50, reach)}%`);
+    slider.style.setProperty("--xw-sd-to", `${Math.max(50, reach)}%`);
   }
 
   // --- the answer ------------------------------------------------------------------------------------------------
@@ -247,7 +260,7 @@ function render({ model, el }) {
   });
   const watched = ["concepts", "available_layers", "tokens", "most", "step", "setting", "request", "obeyed", "probabilities", "texts", "title", "error"];
   keep.model(model, watched.map((name) => `change:${name}`), schedule);
-  keep.also(() => clearTimeout(timer));
+  keep.also(() => { clearTimeout(timer); clearTimeout(quiet); });
   paint();
   return () => { keep.clean(); root.remove(); };
 }
