@@ -153,7 +153,7 @@ class SteeringDial(BaseView):
 
     def answer_text(self, request: int, unsteered: Reading, steered: Reading) -> None:
         """What is written on either side, and how perplexing; dropped if the setting has changed since."""
-        sides = {
+        sides: dict[str, dict[str, Any]] = {
             name: {"text": str(side["text"]), "perplexity": float(side["perplexity"])}
             for name, side in (("unsteered", unsteered), ("steered", steered))
         }
