@@ -64,7 +64,7 @@ def test_it_asks_point_by_point_and_marks_the_step_that_decides(mount, view):
     assert page.locator(".xw-re-line.xw-re-toward").count() == 1
     assert page.locator(".xw-re-step").nth(0).locator(".xw-re-decides").is_visible()
     assert not page.locator(".xw-re-step").nth(1).locator(".xw-re-decides").is_visible()
-    assert page.locator(".xw-re-curve svg").get_attribute("aria-label").endswith("3 kept 100 %")
+    assert page.locator(".xw-re-plot").get_attribute("aria-label").endswith("3 kept 100 %")
 
 
 def test_the_three_things_worth_trying(mount, view):

@@ -260,53 +260,52 @@ function render({ model, el }) {
 
   // --- the curve -------------------------------------------------------------------------------------------------
 
-  const WIDE = 560, HIGH = 120, LEFT = 44, TOP = 10, BELOW = 20;
+  const across = (kept) => (100 * kept) / Math.max(1, get("steps").length);
+  const down = (share) => 100 * (1 - share);
 
-  function svg(tag, attributes, ...children) {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-    node.append(...children);
+  /** A mark on the plot, its place in percent of the plot's width and height. */
+  function mark(name, left, top, ...children) {
+    const node = make("div", { class: name }, ...children);
+    node.style.left = `${left}%`;
+    node.style.top = `${top}%`;
     return node;
   }
-
-  const x = (kept) => LEFT + ((WIDE - LEFT - 16) * kept) / Math.max(1, get("steps").length);
-  const y = (share) => TOP + HIGH * (1 - share);
 
   function paintCurve() {
     const found = points();
     plot.dataset.curve = drawn() ? `${request()} ${found.length}${get("curve").done ? " done" : ""}` : "";
     plot.hidden = !get("steps").length;
     const words = `right answer when written anew after each step: ${found.map((p) => `${p.kept} kept ${percent(p.share)}`).join(", ") || "not computed yet"}`;
-    const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${TOP + HIGH + BELOW}`, role: "img", "aria-label": words });
-    for (const level of [0, 0.5, 1]) {
-      picture.append(svg("line", { x1: LEFT, x2: WIDE - 16, y1: y(level), y2: y(level), class: "xw-re-grid" }));
-      picture.append(svg("text", { x: LEFT - 8, y: y(level) + 4, class: "xw-re-axis", "text-anchor": "end" }, `${100 * level} %`));
-    }
-    for (let kept = 0; kept <= get("steps").length; kept += 1) picture.append(svg("text", { x: x(kept), y: TOP + HIGH + 16, class: "xw-re-axis", "text-anchor": "middle" }, kept ? `${kept}` : "none"));
-    found.forEach((point, k) => {
-      const before = found[k - 1];
-      if (before?.kept === point.kept - 1) picture.append(stretch(before, point));
-    });
-    found.forEach((point) => picture.append(spot(point)));
+    const area = make("div", { class: "xw-re-plot", role: "img", "aria-label": words });
+    area.append(...[0, 0.5, 1].map((level) => mark("xw-re-grid", 0, down(level), make("span", { class: "xw-re-level" }, `${100 * level} %`))));
+    area.append(...[null, ...get("steps")].map((_, kept) => mark("xw-re-place", across(kept), 100, kept ? `${kept}` : "none")));
+    found.forEach((point, k) => { if (k && found[k - 1].kept === point.kept - 1) area.append(stretch(found[k - 1], point)); });
+    area.append(...found.map(spot));
     const legend = drawn() && get("curve").n ? `; ${get("curve").n} endings each, 95 % intervals` : "";
-    plot.replaceChildren(picture, make("figcaption", { class: "xw-eyebrow" }, `right when written anew, by steps kept${legend}`));
+    plot.replaceChildren(area, make("figcaption", { class: "xw-eyebrow" }, `right when written anew, by steps kept${legend}`));
   }
 
+  /** The line between two points: a box from one to the other, of which only the line is left. */
   function stretch(a, b) {
     const decides = decisive() === b.kept - 1;
-    const tone = decides ? (b.share > a.share ? " xw-re-toward" : " xw-re-away") : "";
-    return svg("line", { x1: x(a.kept), y1: y(a.share), x2: x(b.kept), y2: y(b.share), class: `xw-re-line${tone}` });
+    const node = mark(`xw-re-line${decides ? (b.share > a.share ? " xw-re-toward" : " xw-re-away") : ""}`, across(a.kept), 0);
+    const thick = decides ? 2 : 1; // half of it, in pixels
+    const side = (sign) => [[0, a], [100, b]].map(([left, point]) => `${left}% calc(${down(point.share)}% + ${sign * thick}px)`);
+    node.style.width = `${across(b.kept) - across(a.kept)}%`;
+    node.style.clipPath = `polygon(${[...side(-1), ...side(1).reverse()].join(", ")})`;
+    return node;
   }
 
   function spot(point) {
-    const group = svg("g", { class: "xw-re-spot", "data-kept": point.kept },
-      svg("title", {}, `${point.kept} kept: ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})`),
-      svg("line", { x1: x(point.kept), x2: x(point.kept), y1: y(point.low), y2: y(point.high), class: "xw-re-interval" }),
-      svg("circle", { cx: x(point.kept), cy: y(point.share), r: 4 }),
-      svg("rect", { x: x(point.kept) - 14, y: TOP, width: 28, height: HIGH, fill: "transparent" }));
-    if (decisive() === point.kept - 1) group.append(svg("text", { x: x(point.kept), y: y(point.share) + (point.share > 0.85 ? 18 : -9), class: "xw-re-diamond", "text-anchor": "middle" }, "◆"));
-    group.addEventListener("pointerenter", () => choose(point.kept));
-    return group;
+    const interval = mark("xw-re-interval", 50, down(point.high));
+    interval.style.height = `${100 * (point.high - point.low)}%`;
+    const dot = mark("xw-re-dot", 50, down(point.share));
+    const node = mark("xw-re-spot", across(point.kept), 0, interval, dot);
+    if (decisive() === point.kept - 1) node.append(mark(`xw-re-diamond${point.share > 0.85 ? " xw-re-under" : ""}`, 50, down(point.share), "◆"));
+    node.title = `${point.kept} kept: ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})`;
+    node.dataset.kept = point.kept;
+    node.addEventListener("pointerenter", () => choose(point.kept));
+    return node;
   }
 
   /** Say the number behind `kept` steps, and point at the step and its place on the curve. */
