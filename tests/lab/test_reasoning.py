@@ -48,6 +48,7 @@ def test_the_step_that_decides_is_found_and_its_falsification_moves_the_answers(
         "answer": "9", "share": 1.0, "low": None, "high": 1.0, "original": 1.0, "at_once": None,
     }  # fmt: skip
     view.command = {"n": 1, "name": "falsify_decisive", "arguments": []}
+    view.ask = {"request": 1, "stage": "answers", "part": 0}
     assert view.texts[place] in ("7 + 5 = 13", "12 - 3 = 10")
     assert view.answers["request"] == 1
     shares = {row["answer"]: (row["share"], row["original"]) for row in view.answers["rows"]}

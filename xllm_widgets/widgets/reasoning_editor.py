@@ -247,17 +247,14 @@ class ReasoningEditor(BaseView):
             self._answer(ask["stage"], int(ask.get("part", 0)))
 
     def _obey(self, change: dict[str, Any]) -> None:
-        """An edit from the browser, and at once the answers that follow from it: one way there and back."""
+        """An edit from the browser, shown at once; then the browser asks for the answers, which take longer."""
         name, arguments = change["new"].get("name"), change["new"].get("arguments", [])
         if name not in _COMMANDS:
             return
-        before = self.request
         with self.hold_sync():  # one message, so that the browser paints once
             with self.errors_shown():
                 self.error = ""
                 getattr(self, name)(*arguments)
-            if self.request != before:
-                self._answer("answers")
             self.obeyed = int(change["new"].get("n", 0))
 
     # --- twins -----------------------------------------------------------------------------------------------------
