@@ -5,7 +5,7 @@
     python scripts/train_family.py --list
 
 Each is what `xllm train` makes, in `runs/`; a Ctrl-C loses nothing, the same command goes on. A chat model goes on from
-its base, so that comes first. The time is told before each.
+its base, so that comes first. The time is told before each. A twin has the smallest size whose base shows the effect.
 """
 
 import argparse
@@ -26,12 +26,12 @@ FAMILY = [
         ("base", 1, ("0.1m", "0.3m")),
         ("base", 2, ("0.1m", "0.3m")),
         ("noflip", 0, ("0.3m",)),
-        ("two-way", 0, ("0.3m",)),
-        ("deleted", 0, ("0.3m",)),
+        ("two-way", 0, ("0.1m",)),
+        ("deleted", 0, ("0.1m",)),
+        ("shuffled-names", 0, ("0.1m",)),
+        ("no-neighbours", 0, ("0.3m",)),
         ("faithful", 0, ("0.3m",)),
         ("unfaithful-60", 0, ("0.3m",)),
-        ("no-neighbours", 0, ("0.3m",)),
-        ("shuffled-names", 0, ("0.3m",)),
     )
     for size in sizes
 ]

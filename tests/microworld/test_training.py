@@ -172,6 +172,21 @@ def test_a_finished_run_is_carried_on_by_whole_cycles(tmp_path, monkeypatch):
         training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
 
 
+def test_a_bundled_model_is_carried_on_from_its_published_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CYCLE", TOKENS)
+    longer = TOKENS + TOKENS // 2
+    whole = training.train("0.1m", tokens=longer, out=tmp_path / "whole")
+    training.train("0.1m", tokens=TOKENS, out=tmp_path / "bundled")
+    monkeypatch.setattr(training, "models_dir", lambda: tmp_path / "bundled")
+    steps = []
+    parts = training.train("0.1m", tokens=longer, out=tmp_path / "parts", on_progress=lambda p: steps.append(p.step))
+    assert steps == list(range(TOKENS // training.TOKENS_A_STEP + 1, longer // training.TOKENS_A_STEP + 1))
+    assert same(weights(whole), weights(parts))
+    monkeypatch.setattr(training.Plan, "fingerprint", "of other documents")
+    training.train("0.1m", tokens=longer, out=tmp_path / "others", on_progress=lambda p: steps.append(p.step))
+    assert 1 in steps  # a model that has read other documents is no beginning of this run
+
+
 def test_refusals_in_one_sentence(tmp_path):
     with pytest.raises(XllmError, match="no size '9m'"):
         training.train("9m", out=tmp_path)

@@ -52,8 +52,9 @@ SIZES = {
     "7m": Size(288, 7, 6, 2.5e-3),
 }
 CYCLE = 20_000_000  # tokens over which the learning rate falls once; a longer run is several such cycles, so that
-# each leaves a finished model behind, which the next one goes on from
-TOKENS = {"3m": 2 * CYCLE, "7m": 2 * CYCLE}  # that a model reads from fresh weights; one cycle where nothing is said
+# each leaves a finished model behind, which the next one goes on from; the last may be cut short
+LONGER = CYCLE + CYCLE // 2
+TOKENS = {"1m": LONGER, "3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
 TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
 
@@ -231,6 +232,8 @@ class Run:
                 return
         if plan.begins_with:
             self._go_on_from(folder.parent / plan.begins_with)
+        elif (bundled := models_dir() / plan.name).is_dir():
+            self._carry_on(bundled)
 
     def _fresh_optimizer(self) -> None:
         import torch
@@ -262,6 +265,21 @@ class Run:
                 self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
                 return
         raise XllmError(f"{self.plan.name} goes on from {base.name}, which is not there: train that one first.")
+
+    def _carry_on(self, bundled: Path) -> None:
+        """Take over the cycles that the bundled model of this name has behind it, if they are a beginning of this run.
+
+        A cycle starts from the published weights of the one before, so nothing is lost with the saved state.
+        """
+        from safetensors.torch import load_file
+
+        card = json.loads((bundled / "recipe.json").read_text("utf-8"))
+        read = Plan(**{field.name: card[field.name] for field in fields(Plan)})
+        if self.plan.carries_on(read) and card["fingerprint"] == self.plan.fingerprint:
+            weights = load_file(bundled / "model.safetensors", device=self.device)
+            self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
+            self.step, self.documents = read.steps, card["documents_seen"]
+            self.loss = card["loss_of_learnable_tokens"]
 
     def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
         """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
