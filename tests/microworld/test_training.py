@@ -150,37 +150,55 @@ def test_long_windows_come_last():
     assert [plan.window(step) for step in range(plan.steps)] == [256] * 9 + [512]
 
 
+def cycles_of(monkeypatch, first, later):
+    monkeypatch.setattr(training, "FIRST_CYCLE", first * training.TOKENS_A_STEP)
+    monkeypatch.setattr(training, "LATER_CYCLE", later * training.TOKENS_A_STEP)
+    return lambda steps: training.Plan("0.1m", tokens=steps * training.TOKENS_A_STEP)
+
+
 def test_each_cycle_begins_anew_and_leaves_a_finished_model(monkeypatch):
-    monkeypatch.setattr(training, "CYCLE", 1000 * training.TOKENS_A_STEP)
-    once, twice = (training.Plan("0.1m", tokens=n * training.CYCLE) for n in (1, 2))
-    assert [plan.steps for plan in (once, twice)] == [1000, 2000]
+    plan = cycles_of(monkeypatch, 1000, 500)
+    once, twice = plan(1000), plan(1500)
+    assert [each.steps for each in (once, twice)] == [1000, 1500]
+    assert plan(1700).cycles == ((0, 1000), (1000, 500), (1500, 200))
     for step in range(1000):
-        rate = training.learning_rate(once, step)
-        assert training.learning_rate(twice, step) == training.learning_rate(twice, step + 1000) == rate
-        assert once.window(step) == twice.window(step) == twice.window(step + 1000)
-    assert training.learning_rate(twice, 999) < 0.06 * once.peak < training.learning_rate(twice, 1300)
+        assert training.learning_rate(twice, step) == training.learning_rate(once, step)
+        assert twice.window(step) == once.window(step)
+    assert training.learning_rate(twice, 999) < 0.06 * once.peak < training.learning_rate(twice, 1250)
+    assert training.learning_rate(twice, 1499) < 0.06 * once.peak
+    assert (twice.window(1449), twice.window(1450)) == (training.SHORT, training.CONTEXT)
 
 
-def test_a_finished_run_is_carried_on_by_whole_cycles(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CYCLE", TOKENS)
-    whole = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "whole")
+@pytest.mark.parametrize(
+    ("longer", "shorter", "is_beginning"),
+    [(15, 10, True), (20, 15, True), (17, 15, True), (20, 17, False), (15, 9, False), (10, 10, False), (10, 15, False)],
+)
+def test_only_whole_cycles_are_a_beginning(longer, shorter, is_beginning, monkeypatch):
+    plan = cycles_of(monkeypatch, 10, 5)
+    assert plan(longer).carries_on(plan(shorter)) == is_beginning
+
+
+def test_a_finished_run_is_carried_on_by_another_cycle(tmp_path, monkeypatch):
+    cycles_of(monkeypatch, 10, 5)
+    longer = TOKENS + TOKENS // 2
+    whole = training.train("0.1m", tokens=longer, out=tmp_path / "whole")
     training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
-    parts = training.train("0.1m", tokens=2 * TOKENS, out=tmp_path / "parts")
+    parts = training.train("0.1m", tokens=longer, out=tmp_path / "parts")
     assert same(weights(whole), weights(parts))
-    assert json.loads((parts / "recipe.json").read_text())["tokens_seen"] == 2 * TOKENS
+    assert json.loads((parts / "recipe.json").read_text())["tokens_seen"] == longer
     with pytest.raises(XllmError, match="holds another run"):
         training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
 
 
 def test_a_bundled_model_is_carried_on_from_its_published_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CYCLE", TOKENS)
+    cycles_of(monkeypatch, 10, 5)
     longer = TOKENS + TOKENS // 2
     whole = training.train("0.1m", tokens=longer, out=tmp_path / "whole")
     training.train("0.1m", tokens=TOKENS, out=tmp_path / "bundled")
     monkeypatch.setattr(training, "models_dir", lambda: tmp_path / "bundled")
     steps = []
     parts = training.train("0.1m", tokens=longer, out=tmp_path / "parts", on_progress=lambda p: steps.append(p.step))
-    assert steps == list(range(TOKENS // training.TOKENS_A_STEP + 1, longer // training.TOKENS_A_STEP + 1))
+    assert steps == list(range(11, 16))
     assert same(weights(whole), weights(parts))
     monkeypatch.setattr(training.Plan, "fingerprint", "of other documents")
     training.train("0.1m", tokens=longer, out=tmp_path / "others", on_progress=lambda p: steps.append(p.step))

@@ -51,9 +51,9 @@ SIZES = {
     "3m": Size(192, 6, 4, 3e-3),
     "7m": Size(288, 7, 6, 2.5e-3),
 }
-CYCLE = 20_000_000  # tokens over which the learning rate falls once; a longer run is several such cycles, so that
-# each leaves a finished model behind, which the next one goes on from; the last may be cut short
-LONGER = CYCLE + CYCLE // 2
+FIRST_CYCLE, LATER_CYCLE = 20_000_000, 10_000_000  # tokens over which the learning rate falls once; each cycle leaves a
+# finished model behind, which the next one goes on from
+LONGER = FIRST_CYCLE + LATER_CYCLE
 TOKENS = {"1m": LONGER, "3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
 TOKENS_GOING_ON = 2_000_000  # when it goes on from another one
 
@@ -65,7 +65,7 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = CYCLE
+    tokens: int = FIRST_CYCLE
 
     @property
     def begins_with(self) -> str:
@@ -83,14 +83,23 @@ class Plan:
         return SIZES[self.size].rate * (GOING_ON if self.begins_with else 1.0)
 
     @property
+    def cycles(self) -> tuple[tuple[int, int], ...]:
+        """Of each cycle its first step, and how many it has."""
+        found: list[tuple[int, int]] = []
+        first, left = 0, self.tokens
+        while left > 0 or not found:
+            size = min(left, LATER_CYCLE if found else FIRST_CYCLE)
+            found.append((first, max(1, size // TOKENS_A_STEP)))
+            first, left = first + found[-1][1], left - size
+        return tuple(found)
+
+    @property
     def steps(self) -> int:
-        whole, rest = divmod(self.tokens, CYCLE)
-        return max(1, whole * (CYCLE // TOKENS_A_STEP) + rest // TOKENS_A_STEP)
+        return sum(self.cycles[-1])
 
     def cycle(self, step: int) -> tuple[int, int]:
         """The cycle that a step belongs to: its first step, and how many it has."""
-        first = step - step % (CYCLE // TOKENS_A_STEP)
-        return first, min(CYCLE // TOKENS_A_STEP, self.steps - first)
+        return next(cycle for cycle in self.cycles if step < sum(cycle))
 
     def window(self, step: int) -> int:
         """Tokens in a row of this step's batch: attention is dear, so long windows come last, and suffice."""
@@ -99,7 +108,8 @@ class Plan:
 
     def carries_on(self, other: "Plan") -> bool:
         """Whether a run of that plan is a beginning of this one's."""
-        return other.tokens % CYCLE == 0 and other.tokens < self.tokens and other == replace(self, tokens=other.tokens)
+        is_shorter = other.tokens < self.tokens and other == replace(self, tokens=other.tokens)
+        return is_shorter and other.cycles == self.cycles[: len(other.cycles)]
 
     @property
     def name(self) -> str:
@@ -459,5 +469,5 @@ def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> P
         raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
     if recipe not in RECIPES:
         raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
-    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, CYCLE)
+    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, FIRST_CYCLE)
     return Plan(size, recipe, seed, tokens or usual)
