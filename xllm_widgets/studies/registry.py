@@ -21,7 +21,7 @@ from xllm_widgets.studies.evidence import Evidence
 if TYPE_CHECKING:
     import pandas as pd
 
-CHAPTERS = {"in_context_learning": "01"}
+CHAPTERS = {"in_context_learning": "01", "chain_of_thought": "02", "representation_engineering": "03"}
 """Module of studies → number of the notebook that runs them; the two share their name."""
 
 _STUDIES: dict[str, StudyInfo] = {}
