@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,15 +129,6 @@ def place_rows(places: Places, predicted: np.ndarray, layer: int, split: str) ->
     ]  # fmt: skip
 
 
-def group_means(places: Places) -> np.ndarray:
-    """The mean place of the other members of an item's group (all items, where it is alone): (items, axes)."""
-    groups, guess = np.asarray(places.groups), np.zeros_like(places.targets)
-    for i in range(len(groups)):
-        others = (groups == groups[i]) & (np.arange(len(groups)) != i)
-        guess[i] = places.targets[others if others.any() else np.arange(len(groups)) != i].mean(0)
-    return guess
-
-
 @dataclass(frozen=True)
 class MapOf:
     """What the map of an atlas comes to. `predicted` (items, axes): random items held out; `grouped`: whole groups held
@@ -162,14 +153,14 @@ def survey(lm: Any, atlas: Atlas, seed: int) -> MapOf:
     predicted, layer = predictions(atlas.streams, places, seed)
     has_groups = len(splits_of(places)) > 1
     grouped = predictions(atlas.streams, places, seed, grouped=True)[0] if has_groups else None
-    mixed = Places(places.names, np.random.default_rng(seed).permutation(places.targets), places.axes, places.groups)
+    mixed = replace(places, targets=np.random.default_rng(seed).permutation(places.targets))
     nulls = {"shuffled": (mixed.targets, predictions(atlas.streams, mixed, seed)[0]),
              "token embeddings": (places.targets, predictions(atlas.embeddings[:, None], places, seed)[0])}  # fmt: skip
     if getattr(lm, "hf", None) is not None and lm.n_parameters <= UNTAUGHT_LIMIT:
         untaught = read_atlas(randomised(lm, seed), places, completes=True)
         nulls["random weights"] = (places.targets, predictions(untaught.streams, places, seed)[0])
     if has_groups:
-        nulls["group mean"] = (places.targets, group_means(places))
+        nulls["group mean"] = (places.targets, places.group_means)
     return MapOf(atlas, predicted, layer, grouped, nulls)
 
 
@@ -178,7 +169,7 @@ def null_rows(found: MapOf, seed: int) -> list[dict[str, Any]]:
     rows = []
     for name, (targets, predicted) in found.nulls.items():
         places = found.atlas.places
-        under = Places(places.names, targets, places.axes, places.groups)
+        under = replace(places, targets=targets)
         rows += [row | {"control": name} for row in _r2_rows(under, predicted, found.layer, "random", seed)]
     return rows
 
@@ -231,7 +222,7 @@ def world_map(lm: Any, *, trials: int = 1000, seed: int = 0, data: Any = None, g
 
     atlas = read_atlas(lm, all_places(trials, seed, data)[0])
     predicted, layer = predictions(atlas.streams, atlas.places, seed, grouped=grouped)
-    columns = {"name": atlas.places.names, "group": atlas.places.groups}
+    columns: dict[str, Any] = {"name": atlas.places.names, "group": atlas.places.groups}
     columns |= {axis: atlas.places.targets[:, a] for a, axis in enumerate(atlas.places.axes)}
     columns |= {f"read {axis}": predicted[:, a] for a, axis in enumerate(atlas.places.axes)}
     return pd.DataFrame(columns).assign(layer=layer)
