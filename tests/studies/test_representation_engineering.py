@@ -256,11 +256,11 @@ def test_a_server_that_shows_no_activations_is_refused():
 
 def test_a_stop_is_heeded_and_what_was_read_is_used():
     lm, told = StreamLM(honesty=1.0), []
-    with progress.watch(lambda *step: told.append(step), lambda: len(told) == 4):
-        evidence = chapter.reading_vectors(lm, trials=100, shuffles=2)
+    with progress.watch(lambda *step: told.append(step), lambda: len(told) == 12):
+        evidence = chapter.reading_vectors(lm, trials=100, shuffles=10)
     assert 8 < evidence.table["n"].iloc[0] < 50
     assert verdicts(evidence) == ["shown"] * 3
-    assert "stopped after 4 of" in evidence.notes[0]
+    assert "stopped after 12 of" in evidence.notes[0]
 
 
 def test_every_study_runs_on_a_real_model(pebble):
