@@ -87,7 +87,7 @@ class StepAnswers:
         self, lm: Any, demonstrations: Sequence[Solution] = (), *, n: int = 20, temperature: float = 1.0, seed: int = 0
     ) -> None:
         self.lm, self.demonstrations = Remembering(lm), tuple(demonstrations)
-        self.how = {"n": n, "temperature": temperature, "seed": seed}
+        self.how: dict[str, Any] = {"n": n, "temperature": temperature, "seed": seed}
 
     def __call__(self, editor: ReasoningEditor, request: int, stage: str, part: int = 0) -> None:
         """One stage of one request; raises XllmError, in one sentence, for steps that cannot be continued."""
@@ -135,7 +135,7 @@ class StepAnswers:
 
     def _decisive(self, solution: Solution) -> int | None:
         """Nothing is sampled here: every ending of the curve is remembered."""
-        told = {"answer": solution.number, "demonstrations": self.demonstrations, **self.how}
+        told: dict[str, Any] = {"answer": solution.number, "demonstrations": self.demonstrations, **self.how}
         return step_curve(self.lm, solution.question, solution.steps, **told).decisive
 
 

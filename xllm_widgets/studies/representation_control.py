@@ -76,8 +76,11 @@ def asks_of(lm: Any, voice: Voice, facts: Sequence[Fact], seed: int, *, test: bo
             tokens = lm.tokens(prompt)
             first, start = tokens.covering(*spans["speaker word"])[0], tokens.covering(*spans["statement start"])[0]
             last = token_places(tokens, spans)["before the statement"]
-            places = {"speaker": tuple(range(first, max(last + 1, first + 1))),
-                      "statement": tuple(range(start, start + LONGEST)), "everywhere": "all"}  # fmt: skip
+            places: dict[str, tuple[int, ...] | str] = {
+                "speaker": tuple(range(first, max(last + 1, first + 1))),
+                "statement": tuple(range(start, start + LONGEST)),
+                "everywhere": "all",
+            }
             asks.append(Ask(item, fact.kind, honest, prompt, fact.endings, places))
     return asks
 

@@ -131,7 +131,7 @@ def _fact(statement: Statement, rng: random.Random, *, every: bool) -> Fact:
     word = next((w for w in OPPOSITE_WORDS if f" {w} " in statement.stem), "")
     if word:
         before, after = statement.stem.split(f" {word} ")
-        endings = (f" {word}", f" {OPPOSITE[word]}")
+        endings: tuple[str, ...] = (f" {word}", f" {OPPOSITE[word]}")
         mistold = f"{before}{endings[1]} {after}{statement.last}."
     else:
         pool = JOBS if statement.kind == "job" else [country.name for country in World.default().countries]
@@ -170,7 +170,8 @@ def draw_judged(lm: Any, n: int, seed: int, data: Any = None) -> dict[str, dict[
 
     sets: dict[str, dict[str, list[Judged]]] = {"fit": {}, "test": {}}
     for split, kind in ((split, kind) for split in sets for kind in kinds_for(lm)):
-        rng, seen = random.Random(f"truth {split} {kind} {seed}"), {}
+        rng = random.Random(f"truth {split} {kind} {seed}")
+        seen: dict[str, Statement] = {}
         for _ in range(50 * n):
             statement = make_statement(
                 World.default(), rng, len(seen) % 2 == 0, "train" if split == "fit" else "test", kind

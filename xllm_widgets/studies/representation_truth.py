@@ -152,7 +152,9 @@ def transfer(sets: Sets, layer: int, seed: int) -> pd.DataFrame:
     rows = []
     for method, names in ((method, names) for method in METHODS for names in trainings(sets)):
         theta = direction(sets, method, names, layer, seed)
-        for tested in sets.names if theta is not None else ():
+        if theta is None:
+            continue
+        for tested in sets.names:
             interval = statistics.proportion(hits(sets, theta, [tested], layer))
             rows.append({"measure": "accuracy", "method": method, "trained_on": " + ".join(names), "tested_on": tested,
                          "layer": layer, "estimate": interval.estimate, "low": interval.low, "high": interval.high,

@@ -99,7 +99,7 @@ def _pushed(lm: Any, statements: Sequence[Judged], theta: np.ndarray, layer: int
     gap, true = np.empty(len(statements)), np.array([s.true for s in statements])
     for members, sign in ((np.flatnonzero(~true), 1), (np.flatnonzero(true), -1)):
         if len(members):
-            gap[members] = verdict_gap(lm, [statements[i] for i in members], sign * theta, layer)
+            gap[members] = verdict_gap(lm, [statements[i] for i in members.tolist()], sign * theta, layer)
     return gap
 
 

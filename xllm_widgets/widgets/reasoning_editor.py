@@ -26,7 +26,7 @@ OTHERS = "others"
 PICTURE_SECONDS = 1.5  # of computing that the static picture may cost
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _NO_ANSWERS = {"request": -1, "n": 0, "rows": []}
-_NO_CURVE = {"request": -1, "n": 0, "done": False, "decisive": None, "points": []}
+_NO_CURVE: dict[str, Any] = {"request": -1, "n": 0, "done": False, "decisive": None, "points": []}
 _COMMANDS = (
     "edit", "falsify", "falsify_decisive", "delete", "delete_all", "truncate", "move", "shuffle", "add", "reset",
     "undo",
@@ -73,7 +73,7 @@ class ReasoningEditor(BaseView):
         self.falsifier: Callable[[str], str] = wrong_number
         self._past: list[list[Step]] = []
         self._decided: int | None = None  # id of the step that decided when a curve was last finished
-        self._start = [{"id": i, "text": text, "given": text} for i, text in enumerate(map(_line, steps))]
+        self._start: list[Step] = [{"id": i, "text": text, "given": text} for i, text in enumerate(map(_line, steps))]
         self._next_id = len(self._start)
         super().__init__(question=_line(question), steps=self._start, answer=answer.strip(), **kwargs)
         self.observe(self._obey, names="command")
