@@ -238,6 +238,14 @@ def test_own_tables_are_read_and_bad_ones_refused():
     assert events().axes == ("year",)
 
 
+def test_the_world_has_facts_for_every_reading_that_the_panel_allows():
+    most = next(int(knob.between.high) for knob in chapter.reading_vectors.info.knobs if knob.name == "trials")
+    for bundled in (True, False):
+        lm = StreamLM()
+        lm.recipe = lm.recipe if bundled else None
+        assert len(representation_items.draw_facts(lm, most, "test", "test", 0)) == most
+
+
 def test_facts_of_ones_own_are_split_in_three():
     rows = pd.DataFrame([(f"Item {i} is", "old", "new") for i in range(30)], columns=["stem", "true", "false"])
     drawn = [representation_items.draw_facts(None, 99, "", use, 0, rows) for use in ("fit", "validate", "test")]

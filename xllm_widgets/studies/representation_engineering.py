@@ -38,7 +38,7 @@ Where = Literal["chosen", "speaker", "statement", "everywhere"]
 def reading_vectors(
     lm,
     *,
-    trials: Annotated[int, Between(20, 500, 20)] = 60,
+    trials: Annotated[int, Between(20, 240, 20)] = 60,
     shuffles: Annotated[int, Between(2, 50, 2)] = 10,
     seed: Annotated[int, Between(0, 99)] = 0,
     data: Any = None,
