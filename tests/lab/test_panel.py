@@ -12,6 +12,7 @@ import scripted_models as scripted
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.lab import Lab, lab
 from xllm_widgets.studies import registry
+from xllm_widgets.studies.evidence import judge
 from xllm_widgets.studies.in_context_learning import flipped_labels, unrelated_labels
 from xllm_widgets.widgets.prediction_card import PredictionCard
 
@@ -40,6 +41,9 @@ def test_every_study_has_a_panel_that_runs(info, pebble):
     assert [claim["statement"] for claim in panel.cards.claims] == [claim.statement for claim in evidence.claims]
     assert bytes(panel.picture.value).startswith(b"\x89PNG")
     assert evidence.knobs == registry.check_call(info, pebble, knobs)
+    for c in evidence.claims:  # a verdict can be found again, as pooling over seeds does
+        again = judge(c.estimate, c.low, c.high, threshold=c.threshold, null=c.null, control=c.control, claim=c.kind)
+        assert again == c.verdict
     scope: dict = {}
     exec(panel.code.value, scope)
     assert scope["evidence"].to_json() == evidence.to_json()

@@ -37,11 +37,12 @@ class Judge:
 
     def add(self, statement: str, interval: Interval, threshold: float, *, null: float, control: float | None,
             kind: str = "at least") -> None:  # fmt: skip
+        """One more claim, with the verdict that `evidence.judge` gives it."""
         estimate, low, high, n = interval
         verdict = judge(estimate, low, high, threshold=threshold, null=null, control=control, claim=kind)
         self.claims.append(
             Claim(self.study, SECTION, self.paper, self.model, statement, estimate, low, high, n, self.seeds, threshold,
-                  control, verdict)
+                  control, verdict, null, kind)
         )  # fmt: skip
 
 

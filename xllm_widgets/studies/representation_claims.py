@@ -23,7 +23,7 @@ def claim(
     info, (estimate, low, high, n) = find(study), interval
     verdict = judge(estimate, low, high, threshold=threshold, null=null, control=control, claim=kind)
     return Claim(study, info.section, info.paper, lm.name, statement, float(estimate), float(low), float(high), int(n),
-                 seeds, threshold, control, verdict)  # fmt: skip
+                 seeds, threshold, control, verdict, null, kind)  # fmt: skip
 
 
 def bootstrap(measure: Callable[..., float], *samples: Any, seed: int = 0) -> statistics.Interval:

@@ -137,7 +137,7 @@ def causal_claims(lm: Any, rows: pd.DataFrame, gaps: dict[str, tuple[np.ndarray,
     random = table[table.index.str.startswith("random")]["estimate"]
     null = None if random.isna().all() else float(random.abs().mean())
     found = table.loc["mass-mean", ["estimate", "low", "high", "n"]]
-    claims = [claim("truth_directions", lm, f"Pushed along mass-mean at layer {int(table.loc['mass-mean', 'layer'])}, "
+    claims = [claim("truth_directions", lm, f"Pushed along mass-mean (layer {int(table.loc['mass-mean', 'layer'])}), "
                     "false statements are judged true and true ones false (NIE ≥ 0.5)", found, CAUSAL, null=0.0,
                     control=null)]  # fmt: skip
     for rival in ("logistic", "CCS"):
