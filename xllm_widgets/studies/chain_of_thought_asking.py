@@ -120,6 +120,8 @@ def grid(symbols: Sequence[str], patterns: Sequence[str], texts: Sequence[str]) 
 
 
 def without_demonstrations(column: str) -> Arms:
+    """The null of every arm that changes demonstrations: the question alone, so named in `column`."""
+
     def arms(solution: Solution, shown_ones: Sequence[Solution], rng: np.random.Generator) -> Iterator[Arm]:
         yield {column: "no demonstrations"}, render([], solution.question), False
 

@@ -29,6 +29,7 @@ class Equation:
 
     @property
     def is_true(self) -> bool:
+        """Whether what is written behind "=" is what the left side comes to."""
         return self.result is not None and Fraction(self.result) == Fraction(self.c)
 
 

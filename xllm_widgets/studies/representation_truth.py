@@ -46,10 +46,12 @@ class Sets:
     likelihood: dict[str, dict[str, np.ndarray]]
 
     def truth(self, split: str, name: str) -> np.ndarray:
+        """Whether each statement of a set is true: (statements,)."""
         return np.array([statement.true for statement in self.statements[split][name]])
 
     @property
     def names(self) -> list[str]:
+        """The sets there are, negations beside their kind."""
         return list(self.statements["fit"])
 
     @property

@@ -42,10 +42,12 @@ class Solution:
 
     @property
     def working(self) -> str:
+        """The steps as sentences, one behind the other."""
         return " ".join(map(_sentence, self.steps))
 
     @property
     def conclusion(self) -> str:
+        """The sentence that states the answer."""
         return f"The answer is {self.answer}."
 
     def told(self, way: str = "worked") -> str:
