@@ -66,3 +66,46 @@ def contradict(demonstrations, question):
 def at_random():
     rng = random.Random(0)
     return lambda demonstrations, question: rng.choice(["positive", "negative"])
+
+
+GAINS_AND_LOSSES = re.compile(r"\b(buys|finds|gets|loses|sells|eats) (\d+)")
+
+
+def solve(question):
+    """The true steps and the answer of a problem of the bundled world."""
+    amount, steps = int(re.search(r"\d+", question).group()), []
+    for verb, number in GAINS_AND_LOSSES.findall(question):
+        gains = verb in ("buys", "finds", "gets")
+        after = amount + int(number) if gains else amount - int(number)
+        steps.append(f"{amount} {'+' if gains else '-'} {number} = {after}")
+        amount = after
+    return steps, amount
+
+
+class ScriptedReasoner:
+    """Writes what a rule (demonstrations, question, what the answer begins with, sample) → text says.
+
+    Demonstrations are (question, reply) pairs. `recipe` makes it a bundled model: it is asked the world's problems.
+    """
+
+    device, dtype, hf, n_parameters, context_length = "cpu", "float32", None, 1000, 512
+    recipe = {"recipe": "scripted"}  # noqa: RUF012
+
+    def __init__(self, rule, name="reasoner"):
+        self.rule, self.name, self.sights, self.prompts = rule, name, frozenset({"text"}), []
+
+    def generate(self, prompts, n=1, max_new_tokens=64, temperature=1.0, top_p=1.0, seed=0, stop=None):
+        self.prompts += prompts
+        return [[SimpleNamespace(text=self.rule(*self.read(p), k)) for k in range(n)] for p in prompts]
+
+    def read(self, prompt):
+        *shown, asked = prompt.split("\n\n")
+        question, _, begun = asked.removeprefix("Question: ").partition("\nAnswer:")
+        return [tuple(d.removeprefix("Question: ").split("\nAnswer: ")) for d in shown], question, begun
+
+
+def told(question, right=True, worked=True):
+    """A reply to a question of the world, right or wrong, with its steps or behind "The answer is"."""
+    steps, answer = solve(question)
+    answer += 0 if right else 1
+    return f" {' '.join(step + '.' for step in steps)} The answer is {answer}." if worked else f" {answer}."

@@ -32,6 +32,15 @@ _HOME = {
     "flipped_labels": "studies.in_context_learning",
     "unrelated_labels": "studies.in_context_learning",
     "contrastive_demonstrations": "studies.in_context_learning",
+    "worked_answers": "studies.chain_of_thought",
+    "cot_saliency": "studies.chain_of_thought",
+    "counterfactual_prompts": "studies.chain_of_thought",
+    "faulty_reasoning": "studies.chain_of_thought",
+    "reading_vectors": "studies.representation_engineering",
+    "control_vectors": "studies.representation_engineering",
+    "truth_directions": "studies.representation_engineering",
+    "space_and_time": "studies.representation_engineering",
+    "SteeringVector": "methods.steering",
     "label_override_ladder": "studies.scale",
     "emergence": "studies.scale",
     "over_models": "studies.scale",
@@ -52,6 +61,7 @@ if TYPE_CHECKING:
     from xllm_widgets.lab import LossPicture as LossPicture
     from xllm_widgets.lab import demonstration_lab as demonstration_lab
     from xllm_widgets.lab import lab as lab
+    from xllm_widgets.methods.steering import SteeringVector as SteeringVector
     from xllm_widgets.methods.tuning import tune as tune
     from xllm_widgets.microworld.corpus import Corpus as Corpus
     from xllm_widgets.microworld.world import World as World
@@ -61,6 +71,10 @@ if TYPE_CHECKING:
     from xllm_widgets.models.language_model import LanguageModel as LanguageModel
     from xllm_widgets.models.loading import load as load
     from xllm_widgets.models.seeding import seed_everything as seed_everything
+    from xllm_widgets.studies.chain_of_thought import cot_saliency as cot_saliency
+    from xllm_widgets.studies.chain_of_thought import counterfactual_prompts as counterfactual_prompts
+    from xllm_widgets.studies.chain_of_thought import faulty_reasoning as faulty_reasoning
+    from xllm_widgets.studies.chain_of_thought import worked_answers as worked_answers
     from xllm_widgets.studies.evidence import Claim as Claim
     from xllm_widgets.studies.evidence import Evidence as Evidence
     from xllm_widgets.studies.evidence import recorded as recorded
@@ -68,6 +82,10 @@ if TYPE_CHECKING:
     from xllm_widgets.studies.in_context_learning import flipped_labels as flipped_labels
     from xllm_widgets.studies.in_context_learning import unrelated_labels as unrelated_labels
     from xllm_widgets.studies.registry import studies as studies
+    from xllm_widgets.studies.representation_engineering import control_vectors as control_vectors
+    from xllm_widgets.studies.representation_engineering import reading_vectors as reading_vectors
+    from xllm_widgets.studies.representation_engineering import space_and_time as space_and_time
+    from xllm_widgets.studies.representation_engineering import truth_directions as truth_directions
     from xllm_widgets.studies.scale import emergence as emergence
     from xllm_widgets.studies.scale import label_override_ladder as label_override_ladder
     from xllm_widgets.studies.scale import over_models as over_models

@@ -2,7 +2,16 @@
 
 import pytest
 
-from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, TokenHeatmap
+from xllm_widgets.widgets import (
+    ClaimCards,
+    DemonstrationEditor,
+    LayerTokenLens,
+    PredictionCard,
+    ReasoningEditor,
+    ScatterMap,
+    SteeringDial,
+    TokenHeatmap,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -10,6 +19,7 @@ CLAIM = {
     "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
     "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
 }  # fmt: skip
+LENS = {"name": "probe", "scores": [[1, -1], [0, 2]]}
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 VIEWS = {
     "token_heatmap": lambda: TokenHeatmap(["a", " b"], [[1, -1], [0, 2]], targets=["x", "y"]),
@@ -17,6 +27,10 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
+    "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "second"}]),
+    "reasoning_editor": lambda: ReasoningEditor("How many?", ["1 + 1 = 2"], "2"),
+    "scatter_map": lambda: ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9, "held_out": True}], turning=True),
+    "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
 }
 
 
@@ -51,6 +65,6 @@ def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_pa
         seen.page.wait_for_selector(f".xw-view >> nth={len(VIEWS) - 1}", state="attached")
         seen.page.locator(".xw-token").nth(1).click()
         assert seen.page.locator(".xw-token").nth(1).get_attribute("aria-selected") == "true"
-        seen.page.get_by_role("radio", name="other").click()
-        assert seen.page.get_by_role("radio", name="other").get_attribute("aria-checked") == "true"
+        seen.page.get_by_role("radio", name="other", exact=True).click()
+        assert seen.page.get_by_role("radio", name="other", exact=True).get_attribute("aria-checked") == "true"
         seen.assert_clean()

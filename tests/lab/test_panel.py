@@ -12,27 +12,38 @@ import scripted_models as scripted
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.lab import Lab, lab
 from xllm_widgets.studies import registry
+from xllm_widgets.studies.evidence import judge
 from xllm_widgets.studies.in_context_learning import flipped_labels, unrelated_labels
 from xllm_widgets.widgets.prediction_card import PredictionCard
 
 TINY = {"shots": 2, "trials": 10}
+CHEAP = {"shots": 2, "method": "gradient_norm", "draws": 1, "shuffles": 2, "randoms": 1}
 
 
 def box(panel, name):
     return next(each.input for each in panel.controls if each.name == name)
 
 
+def quick(info):
+    """The cheapest settings of those that a study has."""
+    lowest = {knob.name: int(knob.between.low) for knob in info.knobs if knob.name == "trials"}
+    return lowest | {knob.name: CHEAP[knob.name] for knob in info.knobs if knob.name in CHEAP}
+
+
 @pytest.mark.parametrize("info", registry.all_studies(), ids=lambda info: info.name)
 def test_every_study_has_a_panel_that_runs(info, pebble):
-    quick = {"method": "gradient_norm"} if any(knob.name == "method" for knob in info.knobs) else {"draws": 1}
-    panel = lab(info.name, pebble, **TINY, **quick)
+    knobs = quick(info)
+    panel = lab(info.name, pebble, **knobs)
     assert [each.name for each in panel.controls] == [knob.name for knob in info.knobs]
     assert panel.cost.value.startswith("about ")
     evidence = panel.run()
     assert panel.said == " · ".join(evidence.notes)
     assert [claim["statement"] for claim in panel.cards.claims] == [claim.statement for claim in evidence.claims]
     assert bytes(panel.picture.value).startswith(b"\x89PNG")
-    assert evidence.knobs == registry.check_call(info, pebble, TINY | quick)
+    assert evidence.knobs == registry.check_call(info, pebble, knobs)
+    for c in evidence.claims:  # a verdict can be found again, as pooling over seeds does
+        again = judge(c.estimate, c.low, c.high, threshold=c.threshold, null=c.null, control=c.control, claim=c.kind)
+        assert again == c.verdict
     scope: dict = {}
     exec(panel.code.value, scope)
     assert scope["evidence"].to_json() == evidence.to_json()

@@ -19,7 +19,11 @@ CLAIM = {
 VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
+    "LayerTokenLens": lambda: views.LayerTokenLens(["a", " b"], [0, 1], {"name": "probe", "scores": [[1, -1], [0, 2]]}),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
+    "ReasoningEditor": lambda: views.ReasoningEditor("How many?", ["1 + 1 = 2"], "2"),
+    "ScatterMap": lambda: views.ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9}]),
+    "SteeringDial": lambda: views.SteeringDial(["honesty"], [1, 2], "Is it true?"),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
 }
 

@@ -21,7 +21,7 @@ from xllm_widgets.studies.evidence import Evidence
 if TYPE_CHECKING:
     import pandas as pd
 
-CHAPTERS = {"in_context_learning": "01"}
+CHAPTERS = {"in_context_learning": "01", "chain_of_thought": "02", "representation_engineering": "03"}
 """Module of studies → number of the notebook that runs them; the two share their name."""
 
 _STUDIES: dict[str, StudyInfo] = {}
@@ -161,7 +161,7 @@ def find(name: str) -> StudyInfo:
     """The study of this name; raises XllmError that lists the names there are."""
     _import_all()
     if name not in _STUDIES:
-        raise XllmError(f"No study is called {name!r}; there are {', '.join(_STUDIES)}.")
+        raise XllmError(f"No study is called {name!r}; there are {', '.join(info.name for info in all_studies())}.")
     return _STUDIES[name]
 
 
@@ -173,7 +173,7 @@ def run_of(info: StudyInfo) -> Callable[..., Evidence]:
 def all_studies() -> list[StudyInfo]:
     """Every registered study, in the order of the survey."""
     _import_all()
-    return list(_STUDIES.values())
+    return sorted(_STUDIES.values(), key=lambda info: info.section)
 
 
 def studies() -> pd.DataFrame:

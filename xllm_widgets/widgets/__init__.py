@@ -9,17 +9,34 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "ClaimCards": "claim_cards",
     "DemonstrationEditor": "demonstration_editor",
+    "LayerTokenLens": "layer_token_lens",
     "PredictionCard": "prediction_card",
+    "ReasoningEditor": "reasoning_editor",
+    "ScatterMap": "scatter_map",
+    "SteeringDial": "steering_dial",
     "TokenHeatmap": "token_heatmap",
 }
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
+    from xllm_widgets.widgets.layer_token_lens import LayerTokenLens as LayerTokenLens
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
+    from xllm_widgets.widgets.reasoning_editor import ReasoningEditor as ReasoningEditor
+    from xllm_widgets.widgets.scatter_map import ScatterMap as ScatterMap
+    from xllm_widgets.widgets.steering_dial import SteeringDial as SteeringDial
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
-__all__ = ["ClaimCards", "DemonstrationEditor", "PredictionCard", "TokenHeatmap"]
+__all__ = [
+    "ClaimCards",
+    "DemonstrationEditor",
+    "LayerTokenLens",
+    "PredictionCard",
+    "ReasoningEditor",
+    "ScatterMap",
+    "SteeringDial",
+    "TokenHeatmap",
+]
 
 
 def __getattr__(name: str) -> Any:
