@@ -9,10 +9,11 @@ import math
 import random
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from xllm_widgets.classroom import journal
 from xllm_widgets.errors import XllmError
 
 VARIANTS = 60  # random inputs an answer in code must get right
@@ -29,11 +30,15 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What the checker says: whether the answer is right, and if not, the misconception and a counterexample."""
+    """What the checker says: whether the answer is right, and if not, the misconception and a counterexample.
+
+    attempted: False for what is no answer yet, such as the starter code as it was.
+    """
 
     right: bool
     text: str
     misconception: str = ""
+    attempted: bool = True
 
     def __repr__(self) -> str:
         return f"{'✓' if self.right else '✗'} {self.text}"
@@ -76,7 +81,7 @@ class Exercise:
     def _check_choice(self, given: Any) -> Feedback:
         letter = str(given).strip().lower()[:1]
         if not letter or letter not in self.letters:
-            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.")
+            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.", attempted=False)
         if letter == self.answer:
             return Feedback(True, f"Right. {self.explanation}")
         mistake = next(m for m in self.mistakes if m.answer == letter)
@@ -89,9 +94,11 @@ class Exercise:
     def _check_code(self, given: Any, seed: int) -> Feedback:
         assert self.variant is not None
         if not callable(given):
-            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).")
+            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).", "", False)
         rng = random.Random(f"{self.name}:{seed}")
         cases = [self.variant(rng) for _ in range(VARIANTS)]
+        if all(outcome(given, case) is None for case in cases):
+            return Feedback(False, "It gives nothing yet (None): write its body, and let it return.", "", False)
         for case in cases:
             got, expected = outcome(given, case), outcome(self.answer, case)
             if not agree(got, expected):
@@ -174,10 +181,21 @@ def exercise(name: str) -> Text:
 
 
 def check(name: str, answer: Any, *, seed: int | None = None) -> Feedback:
-    """Is this answer right? A letter for a choice, your function for code; new random inputs at every call."""
+    """Is this answer right? A letter for a choice, your function for code; new random inputs at every call.
+
+    An attempt is written into the lab journal (`classroom.stop_journal()` opts out); an answer not yet begun is none.
+    Raises XllmError, with the nearest name, for an exercise that does not exist.
+    """
     found = find(name)
     _asked[name] = _asked.get(name, -1) + 1
-    return found.check(answer, _asked[name] if seed is None else seed)
+    feedback = found.check(answer, _asked[name] if seed is None else seed)
+    if not feedback.attempted:
+        return feedback
+    said = journal.record(
+        "exercise", exercise=name, right=feedback.right, misconception=feedback.misconception,
+        hints=_taken.get(name, 0),
+    )  # fmt: skip
+    return replace(feedback, text=f"{feedback.text} {said}".rstrip())
 
 
 def hint(name: str) -> Text:
