@@ -60,6 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     # Published pictures are those of the bundled models: the same on a machine with a hub and without.
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["XLLM_JOURNAL"] = "off"  # whoever publishes predicts nothing
     try:
         bare = sum(publish(path, options.timeout) for path in options.notebooks)
     except CellExecutionError as failure:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xllm_widgets import cli, doctor
+from xllm_widgets.classroom import Journal
 from xllm_widgets.errors import XllmError
 from xllm_widgets.models import catalogue
 
@@ -188,3 +189,59 @@ def test_version() -> None:
     from xllm_widgets import __version__
 
     assert run("--version").stdout == f"xllm-widgets {__version__}\n"
+
+
+@pytest.fixture
+def ada(tmp_path: Path) -> Journal:
+    journal = Journal("Ada", tmp_path / "journal")
+    journal.add("prediction", card="1", question="[red]:heart:[/red]", prediction=1.0, confidence=0.8)
+    journal.add("outcome", card="1", outcome=1.0, correct=True)
+    return journal
+
+
+def test_journal_show_tells_the_score(ada: Journal) -> None:
+    result = run("journal", "show", "--student", "Ada", "--folder", str(ada.path.parent))
+    assert result.exit_code == 0
+    assert "1 prediction, 1 outcome." in result.stdout
+    assert "Brier score 0.04, n = 1" in result.stdout
+    assert re.search(r"80% sure\s+1\s+100%\s+21% to 100%", result.stdout)
+
+
+def test_journal_show_before_there_is_one(tmp_path: Path) -> None:
+    result = run("journal", "show", "--student", "Ada", "--folder", str(tmp_path / "none"))
+    assert result.exit_code == 0
+    assert "Nothing yet" in result.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_journal_lies_where_the_setting_says(ada: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLLM_JOURNAL", str(ada.path.parent))
+    assert "1 prediction" in run("journal", "show", "--student", "Ada").stdout
+
+
+def test_journal_export_writes_a_page(ada: Journal, tmp_path: Path) -> None:
+    where = ("--student", "Ada", "--folder", str(ada.path.parent))
+    result = run("journal", "export", str(tmp_path / "page.html"), *where)
+    assert result.exit_code == 0
+    assert "[red]:heart:[/red]" in (tmp_path / "page.html").read_text("utf-8")
+    refused = run("journal", "export", str(tmp_path / "nowhere" / "page.html"), *where)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_journal_merge_names_what_it_skips(ada: Journal, tmp_path: Path) -> None:
+    broken = tmp_path / ":heart: [red].json"
+    broken.write_text("{")
+    table = tmp_path / "table.csv"
+    result = run("journal", "merge", str(ada.path), str(broken), "--out", str(table))
+    assert result.exit_code == 0
+    assert result.stderr == f"{broken} was skipped: {broken.name} is damaged: it is not the JSON of a journal.\n"
+    assert result.stdout == f"{table}: 1 student, 1 row\n"
+    assert table.read_text("utf-8-sig").count("\n") == 2
+
+
+def test_a_students_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    entry = {"id": "1", "at": "", "kind": "\x1b[31m"}
+    (tmp_path / "Ada.json").write_text(json.dumps({"version": 1, "student": "Ada", "entries": [entry]}))
+    result = run("journal", "show", "--student", "Ada", "--folder", str(tmp_path))
+    assert "damaged in entry 1" in result.stdout
+    assert "\x1b" not in result.stdout

@@ -52,11 +52,14 @@ _HOME = {
     "demonstration_lab": "lab",
     "TokenHeatmap": "widgets.token_heatmap",
     "DemonstrationEditor": "widgets.demonstration_editor",
-    "PredictionCard": "widgets.prediction_card",
+    "PredictionCard": "classroom.predictions",
+    "Journal": "classroom.journal",
     "XllmError": "errors",
 }
 
 if TYPE_CHECKING:
+    from xllm_widgets.classroom.journal import Journal as Journal
+    from xllm_widgets.classroom.predictions import PredictionCard as PredictionCard
     from xllm_widgets.errors import XllmError as XllmError
     from xllm_widgets.lab import LossPicture as LossPicture
     from xllm_widgets.lab import demonstration_lab as demonstration_lab
@@ -91,7 +94,6 @@ if TYPE_CHECKING:
     from xllm_widgets.studies.scale import over_models as over_models
     from xllm_widgets.studies.sweep import sweep as sweep
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
-    from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
 __all__ = ["__version__", *sorted(_HOME)]

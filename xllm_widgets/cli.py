@@ -1,4 +1,4 @@
-"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`, `bench`. The heavy is imported inside."""
+"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`, `bench`, `journal`; the heavy comes in late."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from xllm_widgets.studies.progress import duration
 
 if TYPE_CHECKING:
     from xllm_widgets.claims import Measurement
+    from xllm_widgets.classroom.journal import Journal
     from xllm_widgets.exam.paper import Ability, Paper
     from xllm_widgets.exam.scoring import Result
     from xllm_widgets.studies.evidence import Evidence
@@ -302,6 +303,63 @@ def train(
 
 
 app.command()(bench)
+
+journals = typer.Typer(help="Your lab journal: what you predicted, ran and found.", no_args_is_help=True)
+app.add_typer(journals, name="journal")
+
+Student = Annotated[str | None, typer.Option(help="Whose journal; this account's if left out.")]
+Folder = Annotated[Path | None, typer.Option(help="The folder it lies in; the user's data folder if left out.")]
+
+
+@journals.command()
+def show(student: Student = None, folder: Folder = None) -> None:
+    """How many entries there are, the score of the predictions, and how reliable the confidence behind them was."""
+    _say(out, _journal(student, folder).describe())
+
+
+@journals.command()
+def export(
+    page: Annotated[Path, typer.Argument(metavar="FILE.html", help="The page to write.")],
+    student: Student = None,
+    folder: Folder = None,
+) -> None:
+    """The journal as one HTML page that needs no network."""
+    journal = _journal(student, folder)
+    written = journal.export_html(page)
+    _say(err, journal.notice)
+    _say(out, f"Written: {written}")
+
+
+@journals.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Journals, or folders of them.")],
+    table: Annotated[Path, typer.Option("--out", help="The CSV table to write.")],
+) -> None:
+    """For instructors: the journals of a class in one table; a damaged one is named and left out."""
+    from xllm_widgets.classroom import merging
+
+    merged = merging.merge(files, table)
+    for sentence in merged.skipped:
+        _say(err, sentence)
+    _say(out, f"{table}: {_many(len(merged.students), 'student')}, {_many(len(merged.rows), 'row')}")
+
+
+def _journal(student: str | None, folder: Path | None) -> Journal:
+    """The journal named, else the one that a session started here would keep."""
+    from xllm_widgets.classroom import journal
+
+    return journal.Journal(student, folder or journal.chosen_folder())
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _say(console: Console, text: str) -> None:
+    """Text of a student's: no markup, no emoji names, and nothing that steers the terminal."""
+    harmless = "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    if harmless:
+        console.print(harmless, markup=False, emoji=False, soft_wrap=True)
 
 
 def _progress() -> Progress:

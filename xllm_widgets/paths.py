@@ -32,3 +32,8 @@ def notebooks_dir() -> Path:
 def cache_dir() -> Path:
     """Where corpora and indexes that can be made again are kept."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "xllm_widgets"
+
+
+def journal_dir() -> Path:
+    """Where a student's lab journal is kept if no other folder is named: it cannot be made again, so no cache."""
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "xllm_widgets" / "journal"

@@ -1,11 +1,13 @@
 """Checkers accept the solution, reject every usual mistake, name its misconception and show where it goes wrong."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xllm_widgets.classroom import check, exercise, hint, solution
+from xllm_widgets.classroom import check, exercise, exercises, hint, solution, withhold_solutions
 from xllm_widgets.classroom.chapters import EXERCISES
+from xllm_widgets.classroom.exercises import Raised, agree
 from xllm_widgets.errors import XllmError
 
 MISTAKES = [(name, m) for name, e in EXERCISES.items() for m in e.mistakes]
@@ -58,10 +60,65 @@ def test_broken_answers_are_answered_in_words(answer):
             assert feedback.text
 
 
-@pytest.mark.parametrize("answer", ["", "z", 7, None, "bee"])
-def test_choices_take_a_letter(answer):
+@pytest.mark.parametrize("answer", ["", "z", 7, None, "bee", "because it is so", "ab", "b a", "e", "?"])
+def test_what_is_no_letter_is_no_answer(answer):
     feedback = check("01-control", answer)
-    assert feedback.right == (answer == "bee")
+    assert not feedback.right
+    assert not feedback.attempted
+    assert feedback.text == "Answer with one letter, a, b, c, d."
+
+
+@pytest.mark.parametrize("answer", ["b", " B ", "b)", "(B)", "b.", EXERCISES["01-control"].options[1].upper()])
+def test_a_letter_may_be_written_as_people_do(answer):
+    assert check("01-control", answer).right
+
+
+def test_an_answer_that_spoils_its_input_is_not_thereby_right():
+    def clears(logprobs, labels, gold):
+        gold.clear()
+        raise ZeroDivisionError
+
+    feedback = check("01-accuracy", clears)
+    assert not feedback.right
+    assert "gold = []" not in feedback.text
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("00-verdict", lambda low, high, threshold: EXERCISES["00-verdict"].answer(low, high, 0.5)),
+        ("01-accuracy", lambda rows, _, gold: EXERCISES["01-accuracy"].answer(rows, ["positive", "negative"], gold)),
+        ("01-saliency", lambda scores, kinds, kind: EXERCISES["01-saliency"].answer(scores, kinds, "label")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", range(5))
+def test_what_fits_only_the_first_example_is_rejected(name, guess, seed):
+    assert not check(name, guess, seed=seed).right
+
+
+SAME = [
+    (0.1 + 0.2, 0.3), (np.float64(0.5), 0.5), (np.array(0.5), 0.5), (np.str_("a"), "a"), ([1, 2], np.array([1, 2])),
+    ((1, "a"), [1, "a"]), ({"a": 0.1 + 0.2}, {"a": 0.3}), ({1, 2}, {2, 1}), (None, None),
+    (Raised("E", "x"), Raised("E", "y")),
+]  # fmt: skip
+OTHER = [
+    (0.3, 0.30001), ("1", 1), (None, 0), ([1, 2], [1, 2, 3]), ({"a": 1}, {"a": 2}), ({"a": 1}, {"b": 1}),
+    ({"a"}, ["a"]), ({"a": 1}, ["a"]), ("a", ["a"]), (Raised("E", "x"), None), (object(), 1), ([[1], [2]], [[1], [3]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b", "same"), [(*p, True) for p in SAME] + [(*p, False) for p in OTHER])
+def test_values_agree_by_what_they_say(a, b, same):
+    assert agree(a, b) == agree(b, a) == same
+
+
+def test_an_edition_may_withhold_solutions(monkeypatch):
+    monkeypatch.setattr(exercises, "_withheld", [])
+    assert "def verdict" in solution("00-verdict").text
+    withhold_solutions()
+    assert solution("00-verdict").text.startswith("This edition comes without solutions")
+    with pytest.raises(XllmError, match="did you mean"):
+        solution("00-verdicts")
 
 
 def test_hints_come_one_after_another_and_the_last_stays():

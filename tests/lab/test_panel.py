@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scripted_models as scripted
 
+from xllm_widgets.classroom import journal
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.lab import Lab, lab
 from xllm_widgets.studies import registry
@@ -175,6 +176,24 @@ def test_a_number_is_scored_with_what_the_caller_measures(follower):
     panel = lab(flipped_labels, follower, prediction=card, outcome=lambda e: e.claims[1].estimate, **TINY)
     panel.run()
     assert card.outcome == panel.evidence.claims[1].estimate == 1.0
+
+
+def test_a_run_is_written_into_the_journal(follower, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "_session", {})
+    kept = journal.keep_journal("Ada", tmp_path)
+    card = PredictionCard("How many follow?", low=0, high=1)
+    card.predict(0.9, 0.8)
+    card.lock()
+    panel = lab(flipped_labels, follower, prediction=card, outcome=lambda e: e.claims[1].estimate, **TINY)
+    panel.run()
+    locked, run, came = kept.entries()
+    assert (locked["kind"], came["outcome"], came["card"]) == ("prediction", 1.0, locked["card"])
+    assert (run["study"], run["model"]) == ("flipped_labels", "follower")
+    assert run["knobs"] == panel.evidence.knobs | {"flipped": list(panel.evidence.knobs["flipped"])}
+    assert run["claims"] == [claim.to_dict() for claim in panel.evidence.claims]
+    kept.path.write_text("{")
+    panel.run()
+    assert "set aside as Ada.damaged-1.json" in panel.said
 
 
 class Slow(scripted.ScriptedLM):

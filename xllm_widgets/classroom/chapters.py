@@ -29,9 +29,30 @@ def by_any_overlap(low, high, threshold):
     return "shown" if high > threshold else "reversed"
 
 
+def verdict_from_below(low, high, threshold):
+    if high < threshold:
+        return "reversed"
+    if threshold < low:
+        return "shown"
+    return "not shown"
+
+
+def verdict_by_counting(low, high, threshold):
+    ends_above = (low > threshold) + (high > threshold)
+    return ("reversed", "not shown", "shown")[ends_above]
+
+
+def verdict_by_sign(low, high, threshold):
+    if (low - threshold) * (high - threshold) <= 0:
+        return "not shown"
+    return "shown" if low + high > 2 * threshold else "reversed"
+
+
 def an_interval(rng: random.Random) -> tuple[float, float, float]:
-    low = round(rng.uniform(0, 0.9), 2)
-    return low, round(low + rng.uniform(0.01, 0.3), 2), 0.5
+    """Another threshold each time, which no end meets exactly: whether that counts is not what is asked."""
+    threshold = rng.randrange(40, 60) / 100 + 0.005
+    low = round(threshold + rng.uniform(-0.35, 0.15), 2)
+    return low, round(low + rng.uniform(0.05, 0.25), 2), threshold
 
 
 VERDICT = Exercise(
@@ -43,6 +64,7 @@ VERDICT = Exercise(
     starter="def verdict(low, high, threshold):\n    ...",
     answer=verdict,
     variant=an_interval,
+    also_right=(verdict_from_below, verdict_by_counting, verdict_by_sign),
     hints=(
         "Draw the interval as a bar and the threshold as a tick. Where can the tick be?",
         "Three places: left of the bar, inside it, right of it. Each has its own word.",
@@ -115,6 +137,26 @@ def query_first(demonstrations, query):
     return head + "\n\n" + tail[: -len(head)].rstrip("\n")
 
 
+def few_shot_by_joining(demonstrations, query):
+    sheets = [f"Review: {text}\nSentiment: {label}" for text, label in demonstrations]
+    return "\n\n".join([*sheets, f"Review: {query}\nSentiment:"])
+
+
+def few_shot_by_appending(demonstrations, query):
+    prompt = ""
+    for demonstration in demonstrations:
+        prompt += "Review: " + demonstration[0] + "\n"
+        prompt += "Sentiment: " + demonstration[1] + "\n\n"
+    return prompt + "Review: " + query + "\nSentiment:"
+
+
+def few_shot_by_lines(demonstrations, query):
+    lines = []
+    for text, label in demonstrations:
+        lines += [f"Review: {text}", f"Sentiment: {label}", ""]
+    return "\n".join([*lines, f"Review: {query}", "Sentiment:"])
+
+
 def some_demonstrations(rng: random.Random) -> tuple[list[tuple[str, str]], str]:
     sentiments = [rng.choice(reviews.SENTIMENTS) for _ in range(rng.randint(1, 3))]
     shown = [(reviews.write_review(rng, s, "test").text, s) for s in sentiments]
@@ -131,6 +173,7 @@ PROMPT = Exercise(
     starter="def few_shot(demonstrations, query):\n    ...",
     answer=few_shot,
     variant=some_demonstrations,
+    also_right=(few_shot_by_joining, few_shot_by_appending, few_shot_by_lines),
     hints=(
         "Print one sheet: `corpus.document(corpus.find('Sentiment: positive')[0]).text`. Mind every space and newline.",
         "A blank line ends each demonstration. What is the very last character of the prompt?",
@@ -170,11 +213,31 @@ def first_column_is_gold(logprobs, labels, gold):
     return sum(row[0] > max(row[1:]) for row in logprobs) / len(gold)
 
 
+def accuracy_by_arrays(logprobs, labels, gold):
+    import numpy as np
+
+    chosen = np.array(labels)[np.argmax(logprobs, axis=1)]
+    return np.mean(chosen == np.array(gold))
+
+
+def accuracy_by_sorting(logprobs, labels, gold):
+    chosen = [sorted(zip(row, labels, strict=True))[-1][1] for row in logprobs]
+    return sum(a == b for a, b in zip(chosen, gold, strict=True)) / len(chosen)
+
+
+def accuracy_by_elimination(logprobs, labels, gold):
+    wrong = 0
+    for row, right in zip(logprobs, gold, strict=True):
+        by_label = dict(zip(labels, row, strict=True))
+        wrong += any(value > by_label[right] for value in row)
+    return 1 - wrong / len(gold)
+
+
 def some_logprobs(rng: random.Random) -> tuple[list[list[float]], list[str], list[str]]:
-    labels = list(reviews.SENTIMENTS)
-    n = rng.randint(4, 8)
-    rows = [[round(rng.uniform(-4, -0.1), 2) for _ in labels] for _ in range(n)]
-    return rows, labels, [rng.choice(labels) for _ in range(n)]
+    """Two to four labels in any order, and no ties: which of two equal labels wins is not what is asked."""
+    labels = rng.sample([*reviews.SENTIMENTS, "neutral", "mixed"], rng.randint(2, 4))
+    rows = [[-number / 100 for number in rng.sample(range(10, 400), len(labels))] for _ in range(rng.randint(4, 8))]
+    return rows, labels, [rng.choice(labels) for _ in rows]
 
 
 ACCURACY = Exercise(
@@ -187,6 +250,7 @@ ACCURACY = Exercise(
     starter="def accuracy(logprobs, labels, gold):\n    ...",
     answer=accuracy,
     variant=some_logprobs,
+    also_right=(accuracy_by_arrays, accuracy_by_sorting, accuracy_by_elimination),
     hints=(
         "Which label does the model choose for one prompt? Compare the numbers of its row.",
         "Log-probabilities are negative: the one nearest to zero is the most likely.",
@@ -219,6 +283,26 @@ def over_everything(scores, kinds, kind):
     return summed(scores, kinds, kind) / len(scores)
 
 
+def saliency_by_arrays(scores, kinds, kind):
+    import numpy as np
+
+    return np.abs(np.array(scores)[np.array(kinds) == kind]).mean()
+
+
+def saliency_by_counting(scores, kinds, kind):
+    total = 0.0
+    for i in range(len(scores)):
+        if kinds[i] == kind:
+            total += scores[i] if scores[i] > 0 else -scores[i]
+    return total / kinds.count(kind)
+
+
+def saliency_by_mean(scores, kinds, kind):
+    from statistics import fmean
+
+    return fmean((score**2) ** 0.5 for score, k in zip(scores, kinds, strict=True) if k == kind)
+
+
 def some_scores(rng: random.Random) -> tuple[list[float], list[str], str]:
     kinds = ["label", "word"] + [rng.choice(("label", "sentiment", "word")) for _ in range(rng.randint(4, 8))]
     return [round(rng.uniform(-1, 1), 2) for _ in kinds], kinds, rng.choice(("label", "word"))
@@ -234,6 +318,7 @@ SALIENCY = Exercise(
     starter="def saliency_of(scores, kinds, kind):\n    ...",
     answer=saliency_of,
     variant=some_scores,
+    also_right=(saliency_by_arrays, saliency_by_counting, saliency_by_mean),
     hints=(
         "If a review gets twice as many words, should the saliency of its words double?",
         "A score of −1 is as salient as one of +1: it moves the answer as far.",

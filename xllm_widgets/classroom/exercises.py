@@ -4,15 +4,18 @@ An answer in code is compared with the reference on many random inputs. When it 
 mistake that gives the same outputs, names the misconception behind it and shows an input on which it goes wrong.
 """
 
+import copy
 import inspect
 import math
 import random
+import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
+from xllm_widgets.classroom import journal
 from xllm_widgets.errors import XllmError
 
 VARIANTS = 60  # random inputs an answer in code must get right
@@ -29,11 +32,15 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What the checker says: whether the answer is right, and if not, the misconception and a counterexample."""
+    """What the checker says: whether the answer is right, and if not, the misconception and a counterexample.
+
+    attempted: False for what is no answer yet, such as the starter code as it was.
+    """
 
     right: bool
     text: str
     misconception: str = ""
+    attempted: bool = True
 
     def __repr__(self) -> str:
         return f"{'✓' if self.right else '✗'} {self.text}"
@@ -56,8 +63,11 @@ class Text:
 class Exercise:
     """One exercise.
 
-    answer: the right option of a choice, or the reference function of an exercise in code.
-    variant: for code, makes the arguments of one random input; None for a choice among `options`.
+    answer: the letter of the right option of a choice, or the reference function of an exercise in code.
+    also_right: for code, the same function written in other ways; a test holds that each is accepted.
+    mistakes: three or more wrong answers that a person might give; a test holds that each is rejected by its name.
+    variant: for code, makes the arguments of one random input; None for a choice among `options`. It must never draw
+    an input on which two right answers may differ (a tie, a bound met exactly).
     """
 
     name: str
@@ -69,29 +79,47 @@ class Exercise:
     starter: str = ""
     explanation: str = ""
     variant: Callable[[random.Random], tuple] | None = None
+    also_right: tuple[Callable, ...] = ()
 
     def check(self, given: Any, seed: int) -> Feedback:
+        """Is this right? Code is tried on inputs that `seed` decides, and what it raises is told, not raised."""
         return self._check_choice(given) if self.variant is None else self._check_code(given, seed)
 
     def _check_choice(self, given: Any) -> Feedback:
-        letter = str(given).strip().lower()[:1]
-        if not letter or letter not in self.letters:
-            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.")
+        letter = self._letter(str(given).strip().casefold())
+        if not letter:
+            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.", attempted=False)
         if letter == self.answer:
             return Feedback(True, f"Right. {self.explanation}")
         mistake = next(m for m in self.mistakes if m.answer == letter)
         return Feedback(False, f"Not this one ({mistake.misconception}): {mistake.because}", mistake.misconception)
 
+    def _letter(self, given: str) -> str:
+        """Which option is meant by its letter, as in b, B) or (b), or by its own words; empty if none is."""
+        for letter, option in zip(self.letters, self.options, strict=True):
+            if re.fullmatch(rf"\(?{letter}[).:]?", given) or given == option.casefold():
+                return letter
+        return ""
+
     @property
     def letters(self) -> str:
         return "abcdefgh"[: len(self.options)]
 
+    @property
+    def right_answers(self) -> tuple[Any, ...]:
+        """The right answer written in three ways or more: for a choice its letter, with a bracket, and its words."""
+        if self.variant is not None:
+            return (self.answer, *self.also_right)
+        return (self.answer, f"{self.answer.upper()})", self.options[self.letters.index(self.answer)])
+
     def _check_code(self, given: Any, seed: int) -> Feedback:
         assert self.variant is not None
         if not callable(given):
-            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).")
+            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).", "", False)
         rng = random.Random(f"{self.name}:{seed}")
         cases = [self.variant(rng) for _ in range(VARIANTS)]
+        if all(outcome(given, case) is None for case in cases):
+            return Feedback(False, "It gives nothing yet (None): write its body, and let it return.", "", False)
         for case in cases:
             got, expected = outcome(given, case), outcome(self.answer, case)
             if not agree(got, expected):
@@ -112,9 +140,9 @@ class Exercise:
 
 
 def outcome(function: Callable, case: tuple) -> Any:
-    """What the function gives, or the error it raises as a value of its own."""
+    """What the function gives, or the error it raises as a value of its own; it may spoil its input, a copy."""
     try:
-        return function(*case)
+        return function(*copy.deepcopy(case))
     except Exception as error:  # a student's function may raise anything; the feedback shows it
         return Raised(type(error).__name__, str(error))
 
@@ -129,17 +157,28 @@ class Raised:
 
 
 def agree(a: Any, b: Any) -> bool:
-    """Equal, numbers to nine digits; lists, tuples and arrays element by element."""
+    """Equal, numbers to nine digits; lists, tuples and arrays element by element, dictionaries by key."""
     if isinstance(a, Raised) or isinstance(b, Raised):
         return isinstance(a, Raised) and isinstance(b, Raised) and a.kind == b.kind
-    if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
-        return type(a) is type(b) and a == b
+    a, b = unboxed(a), unboxed(b)
+    for kind in (str, type(None), set, dict):
+        if isinstance(a, kind) != isinstance(b, kind):
+            return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(agree(a[key], b[key]) for key in a)
+    if isinstance(a, str | set | None):
+        return a == b
     try:
         if hasattr(a, "__len__") or hasattr(b, "__len__"):
             return len(a) == len(b) and all(agree(x, y) for x, y in zip(a, b, strict=True))
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
     except TypeError:
         return False
+
+
+def unboxed(value: Any) -> Any:
+    """The number in an array or a tensor without axes; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def show_call(function: Callable, case: tuple) -> str:
@@ -152,6 +191,9 @@ def short(value: Any, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+WITHHELD = "This edition comes without solutions: ask whoever gave it to you. The hints are there."
+
+_withheld: list[str] = []  # empty where solutions may be seen
 _taken: dict[str, int] = {}  # how far down each ladder of hints this session has gone
 _asked: dict[str, int] = {}  # how often each exercise was checked: every check draws fresh inputs
 
@@ -174,10 +216,21 @@ def exercise(name: str) -> Text:
 
 
 def check(name: str, answer: Any, *, seed: int | None = None) -> Feedback:
-    """Is this answer right? A letter for a choice, your function for code; new random inputs at every call."""
+    """Is this answer right? A letter for a choice, your function for code; new random inputs at every call.
+
+    An attempt is written into the lab journal (`classroom.stop_journal()` opts out); an answer not yet begun is none.
+    Raises XllmError, with the nearest name, for an exercise that does not exist.
+    """
     found = find(name)
     _asked[name] = _asked.get(name, -1) + 1
-    return found.check(answer, _asked[name] if seed is None else seed)
+    feedback = found.check(answer, _asked[name] if seed is None else seed)
+    if not feedback.attempted:
+        return feedback
+    said = journal.record(
+        "exercise", exercise=name, right=feedback.right, misconception=feedback.misconception,
+        hints=_taken.get(name, 0),
+    )  # fmt: skip
+    return replace(feedback, text=f"{feedback.text} {said}".rstrip())
 
 
 def hint(name: str) -> Text:
@@ -189,5 +242,11 @@ def hint(name: str) -> Text:
 
 
 def solution(name: str) -> Text:
-    """The answer and why."""
-    return Text(find(name).solution())
+    """The answer and why; in an edition without solutions, whom to ask."""
+    found = find(name)
+    return Text(WITHHELD if _withheld else found.solution())
+
+
+def withhold_solutions() -> None:
+    """From here on this session shows no solution: the first cell of the edition that an instructor hands out."""
+    _withheld.append(WITHHELD)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from xllm_widgets.classroom import journal, predictions
 from xllm_widgets.errors import XllmError
 from xllm_widgets.lab.controls import control
 from xllm_widgets.lab.demonstrations import demonstration_lab
@@ -74,6 +75,8 @@ class Lab(ipywidgets.VBox):
         settings = registry.check_call(self.info, lm, knobs)
         self.controls = [control(knob, settings[knob.name]) for knob in self.info.knobs]
         self.prediction, self.outcome = prediction, outcome or first_claim
+        if prediction is not None:
+            predictions.watch(prediction)
         self.evidence: Evidence | None = None
         self.job: Job | None = None
         self._seconds_a_trial: dict[str, float] = {}
@@ -229,7 +232,11 @@ class Lab(ipywidgets.VBox):
     # --- Result ---
 
     def _show_evidence(self, evidence: Evidence) -> None:
-        self.status.value = " · ".join(evidence.notes)
+        said = journal.record(
+            "run", study=evidence.study, model=self.lm.name, knobs=evidence.knobs,
+            claims=[claim.to_dict() for claim in evidence.claims],
+        )  # fmt: skip
+        self.status.value = " · ".join(filter(None, [*evidence.notes, said]))
         self._show_claims()
         self.picture.value, self.picture.layout.display = evidence.to_png(), None
         if self.prediction is not None:
@@ -269,6 +276,8 @@ def lab(
     lock, and `outcome(evidence)` is what the card is scored with (default: the first claim's verdict for a card with
     options, else its estimate). Raises XllmError for an unknown study or setting, MissingSight for a model that lacks
     what the study needs.
+
+    Every run is written into the lab journal with its knobs and claims (`classroom.stop_journal()` opts out).
     """
     name = study if isinstance(study, str) else getattr(study, "__name__", str(study))
     info = registry.find(name)
