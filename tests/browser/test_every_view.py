@@ -2,13 +2,17 @@
 
 import pytest
 
-from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, TokenHeatmap
+from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, ReliabilityDiagram, TokenHeatmap
 
 pytestmark = pytest.mark.browser
 
 CLAIM = {
     "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
     "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
+}  # fmt: skip
+RELIABILITY = {
+    "n": 2, "confidence": 0.8, "accuracy": 0.5, "ece": 0.3, "brier": 0.34,
+    "bins": [{"low": 0.0, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]}],
 }  # fmt: skip
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 VIEWS = {
@@ -17,6 +21,7 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
+    "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
 }
 
 

@@ -16,10 +16,18 @@ CLAIM = {
     "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
     "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
 }  # fmt: skip
+RELIABILITY = {
+    "n": 2, "confidence": 0.8, "accuracy": 0.5, "ece": 0.3, "brier": 0.34, "auroc": None,
+    "bins": [
+        {"low": 0.0, "high": 0.5, "n": 0, "confidence": None, "accuracy": None, "interval": []},
+        {"low": 0.5, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]},
+    ],
+}  # fmt: skip
 VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
+    "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
 }
 

@@ -10,6 +10,7 @@ _HOME = {
     "ClaimCards": "claim_cards",
     "DemonstrationEditor": "demonstration_editor",
     "PredictionCard": "prediction_card",
+    "ReliabilityDiagram": "reliability_diagram",
     "TokenHeatmap": "token_heatmap",
 }
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
+    from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
-__all__ = ["ClaimCards", "DemonstrationEditor", "PredictionCard", "TokenHeatmap"]
+__all__ = ["ClaimCards", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "TokenHeatmap"]
 
 
 def __getattr__(name: str) -> Any:
