@@ -2,7 +2,14 @@
 
 import pytest
 
-from xllm_widgets.widgets import ClaimCards, DemonstrationEditor, PredictionCard, ReliabilityDiagram, TokenHeatmap
+from xllm_widgets.widgets import (
+    ClaimCards,
+    CorpusBrowser,
+    DemonstrationEditor,
+    PredictionCard,
+    ReliabilityDiagram,
+    TokenHeatmap,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -14,6 +21,11 @@ RELIABILITY = {
     "n": 2, "confidence": 0.8, "accuracy": 0.5, "ece": 0.3, "brier": 0.34,
     "bins": [{"low": 0.0, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]}],
 }  # fmt: skip
+DOCUMENT = {"number": 7, "kind": "sums", "text": "1 + 1 = 2", "spans": [[0, 1]], "facts": ["sum:1"]}
+FOUND = {
+    "text": "1", "by": "phrase", "occurrences": 2, "documents": 1, "read": 100, "kinds": {"sums": 1}, "kind": "",
+    "page": 0, "pages": 2,
+}  # fmt: skip
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 VIEWS = {
     "token_heatmap": lambda: TokenHeatmap(["a", " b"], [[1, -1], [0, 2]], targets=["x", "y"]),
@@ -21,6 +33,7 @@ VIEWS = {
     "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
+    "corpus_browser": lambda: CorpusBrowser([DOCUMENT], FOUND),
     "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
 }
 

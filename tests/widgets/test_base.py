@@ -23,8 +23,14 @@ RELIABILITY = {
         {"low": 0.5, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]},
     ],
 }  # fmt: skip
+DOCUMENT = {"number": 7, "kind": "sums", "text": "1 + 1 = 2", "spans": [[0, 1]], "facts": ["sum:1"]}
+FOUND = {
+    "text": "1", "by": "phrase", "occurrences": 2, "documents": 1, "read": 100, "kinds": {"sums": 1}, "kind": "",
+    "page": 0, "pages": 1,
+}  # fmt: skip
 VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
+    "CorpusBrowser": lambda: views.CorpusBrowser([DOCUMENT], FOUND),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
     "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),

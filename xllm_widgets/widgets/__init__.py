@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ClaimCards": "claim_cards",
+    "CorpusBrowser": "corpus_browser",
     "DemonstrationEditor": "demonstration_editor",
     "PredictionCard": "prediction_card",
     "ReliabilityDiagram": "reliability_diagram",
@@ -16,12 +17,13 @@ _HOME = {
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
+    from xllm_widgets.widgets.corpus_browser import CorpusBrowser as CorpusBrowser
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
-__all__ = ["ClaimCards", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "TokenHeatmap"]
+__all__ = ["ClaimCards", "CorpusBrowser", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "TokenHeatmap"]
 
 
 def __getattr__(name: str) -> Any:
