@@ -8,6 +8,7 @@ from xllm_widgets.widgets import (
     DemonstrationEditor,
     PredictionCard,
     ReliabilityDiagram,
+    SampleClusters,
     TokenHeatmap,
 )
 
@@ -35,6 +36,7 @@ VIEWS = {
     "claim_cards": lambda: ClaimCards([CLAIM]),
     "corpus_browser": lambda: CorpusBrowser([DOCUMENT], FOUND),
     "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
+    "sample_clusters": lambda: SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
 }
 
 

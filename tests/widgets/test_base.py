@@ -34,6 +34,7 @@ VIEWS = {
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
     "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),
+    "SampleClusters": lambda: views.SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
 }
 
@@ -72,7 +73,7 @@ def test_a_misspelt_argument_is_recognised() -> None:
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_static_page_cannot_be_ended_by_what_it_shows(name) -> None:
     view = VIEWS[name]()
-    for trait in ("title", "question", "query"):
+    for trait in ("title", "question", "query", "prompt"):
         if view.has_trait(trait):
             setattr(view, trait, "</script><img src=x onerror=alert(1)>")
     page = view.to_html()

@@ -12,6 +12,7 @@ _HOME = {
     "DemonstrationEditor": "demonstration_editor",
     "PredictionCard": "prediction_card",
     "ReliabilityDiagram": "reliability_diagram",
+    "SampleClusters": "sample_clusters",
     "TokenHeatmap": "token_heatmap",
 }
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
+    from xllm_widgets.widgets.sample_clusters import SampleClusters as SampleClusters
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
-__all__ = ["ClaimCards", "CorpusBrowser", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "TokenHeatmap"]
+__all__ = [
+    "ClaimCards", "CorpusBrowser", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "SampleClusters",
+    "TokenHeatmap",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
