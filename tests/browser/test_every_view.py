@@ -6,6 +6,7 @@ from xllm_widgets.widgets import (
     ClaimCards,
     CorpusBrowser,
     DemonstrationEditor,
+    ModelDiff,
     PredictionCard,
     ReliabilityDiagram,
     SampleClusters,
@@ -35,6 +36,7 @@ VIEWS = {
     "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
     "claim_cards": lambda: ClaimCards([CLAIM]),
     "corpus_browser": lambda: CorpusBrowser([DOCUMENT], FOUND),
+    "model_diff": lambda: ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
     "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "sample_clusters": lambda: SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
 }

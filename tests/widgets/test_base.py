@@ -32,6 +32,7 @@ VIEWS = {
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "CorpusBrowser": lambda: views.CorpusBrowser([DOCUMENT], FOUND),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
+    "ModelDiff": lambda: views.ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
     "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
     "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "SampleClusters": lambda: views.SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),

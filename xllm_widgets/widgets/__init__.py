@@ -10,6 +10,7 @@ _HOME = {
     "ClaimCards": "claim_cards",
     "CorpusBrowser": "corpus_browser",
     "DemonstrationEditor": "demonstration_editor",
+    "ModelDiff": "model_diff",
     "PredictionCard": "prediction_card",
     "ReliabilityDiagram": "reliability_diagram",
     "SampleClusters": "sample_clusters",
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
     from xllm_widgets.widgets.corpus_browser import CorpusBrowser as CorpusBrowser
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
+    from xllm_widgets.widgets.model_diff import ModelDiff as ModelDiff
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
     from xllm_widgets.widgets.sample_clusters import SampleClusters as SampleClusters
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
 __all__ = [
-    "ClaimCards", "CorpusBrowser", "DemonstrationEditor", "PredictionCard", "ReliabilityDiagram", "SampleClusters",
-    "TokenHeatmap",
+    "ClaimCards", "CorpusBrowser", "DemonstrationEditor", "ModelDiff", "PredictionCard", "ReliabilityDiagram",
+    "SampleClusters", "TokenHeatmap",
 ]  # fmt: skip
 
 
