@@ -170,11 +170,12 @@ def _step(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _top(given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Alternatives as plain JSON, those first that either model expects most."""
-    rows = [{"token": str(one["token"]), "p": _pair(one["p"], "probabilities")} for one in given]
-    for row in rows:
-        if any(p is not None and not 0 <= p <= 1 + 1e-6 for p in row["p"]):
-            raise ViewError(f"{row['p']} are no probabilities: they lie between 0 and 1.")
-    return sorted(rows, key=lambda row: -max((p or 0.0 for p in row["p"]), default=0.0))
+    rows = [(str(one["token"]), _pair(one["p"], "probabilities")) for one in given]
+    for _, pair in rows:
+        if any(p is not None and not 0 <= p <= 1 + 1e-6 for p in pair):
+            raise ViewError(f"{pair} are no probabilities: they lie between 0 and 1.")
+    ordered = sorted(rows, key=lambda row: -max(p or 0.0 for p in row[1]))
+    return [{"token": token, "p": pair} for token, pair in ordered]
 
 
 def _pair(values: Iterable[float | None], what: str) -> Reading:
