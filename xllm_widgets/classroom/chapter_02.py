@@ -1,6 +1,7 @@
 """The exercises of notebook 02, chain of thought."""
 
 import random
+from itertools import pairwise
 
 from xllm_widgets.classroom.exercises import Exercise, Mistake
 from xllm_widgets.microworld import arithmetic
@@ -175,7 +176,9 @@ CARRY = Exercise(
 
 
 def decisive(shares):
-    moves = [abs(after - before) for before, after in zip(shares, shares[1:], strict=False)]
+    from itertools import pairwise
+
+    moves = [abs(after - before) for before, after in pairwise(shares)]
     return moves.index(max(moves)) + 1
 
 
@@ -214,7 +217,7 @@ def some_shares(rng: random.Random) -> tuple[list[float]]:
     """Four to six points whose moves all differ in size: which of two equal moves decides is not what is asked."""
     while True:
         shares = [rng.randint(0, 20) / 20 for _ in range(rng.randint(4, 6))]
-        moves = {round(abs(b - a) * 20) for a, b in zip(shares, shares[1:], strict=False)}
+        moves = {round(abs(b - a) * 20) for a, b in pairwise(shares)}
         if len(moves) == len(shares) - 1:
             return (shares,)
 
