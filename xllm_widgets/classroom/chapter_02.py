@@ -12,7 +12,7 @@ from xllm_widgets.microworld import arithmetic
 def answer_of(reply):
     import re
 
-    return int(re.search(r"The answer is (\d+)", reply)[1])
+    return int(re.findall(r"The answer is (\d+)", reply)[0])
 
 
 def last_number(reply):
