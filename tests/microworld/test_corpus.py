@@ -189,6 +189,11 @@ def test_counting_agrees_with_a_regular_expression(small, phrase):
     assert small.find(phrase, None) == [number for number, count in enumerate(expected) if count]
 
 
+def test_the_kind_is_known_without_the_text():
+    corpus = Corpus(RECIPES["chat"])
+    assert [corpus.kind(n) for n in range(200)] == [document.kind for document in corpus.read(0, 200)]
+
+
 def test_documents_of_a_fact(small):
     told = [n for n, document in enumerate(small.read(0, 400)) if "capital:France" in document.facts]
     assert small.documents("capital:France") == told

@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xllm_widgets.classroom import scoring
 from xllm_widgets.classroom.journal import Entry, Prediction, predictions
+from xllm_widgets.methods import calibration
 from xllm_widgets.widgets import palette
 from xllm_widgets.widgets.prediction_card import BRIER_IN_WORDS
 
 Row = Sequence[str]
 
 HEADINGS = ("you said", "predictions", "came right", "95 %")
+BINS = 5  # of a few dozen predictions, more would stand empty
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = f"""
@@ -43,16 +44,22 @@ def score_in_words(made: list[Prediction]) -> str:
     sure, hit = _scored(made)
     if not sure:
         return "No prediction has come out yet, so there is no score."
-    return f"Brier score {scoring.brier(sure, hit):.2f}, n = {len(sure)} ({BRIER_IN_WORDS})."
+    return f"Brier score {calibration.brier(sure, hit):.2f}, n = {len(sure)} ({BRIER_IN_WORDS})."
 
 
 def reliability_rows(made: list[Prediction]) -> list[Row]:
     """The reliability table in words, one row for each occupied bin: mean confidence, n, share right, its interval."""
     sure, hit = _scored(made)
-    bins = scoring.reliability(sure, hit) if sure else []
+    bins = calibration.reliability(sure, hit, BINS)["bins"] if sure else []
     return [
-        (f"{each.confidence:.0%} sure", str(each.n), f"{each.right:.0%}", f"{each.low:.0%} to {each.high:.0%}")
+        (
+            f"{each['confidence']:.0%} sure",
+            str(each["n"]),
+            f"{each['accuracy']:.0%}",
+            "{:.0%} to {:.0%}".format(*each["interval"]),
+        )
         for each in bins
+        if each["n"]
     ]
 
 

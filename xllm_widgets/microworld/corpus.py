@@ -204,13 +204,21 @@ class Corpus:
 
     def document(self, number: int) -> Document:
         """Document `number`; the same text for the same (recipe, seed, number), whatever was asked before."""
+        kind, rng, is_late = self._begun(number)
+        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
+        return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
+
+    def kind(self, number: int) -> str:
+        """The kind of document `number`, which is known long before its text is written."""
+        return self._begun(number)[0]
+
+    def _begun(self, number: int) -> tuple[str, random.Random, bool]:
+        """The kind of a document, the random numbers that write it, and whether it comes late."""
         original = self._original(number)
         rng = random.Random(f"{self.seed}:{original}")
         is_late = original >= LATER
         kinds, cumulative = self._mixes[is_late]
-        kind = rng.choices(kinds, cum_weights=cumulative)[0]
-        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
-        return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
+        return rng.choices(kinds, cum_weights=cumulative)[0], rng, is_late
 
     def _original(self, number: int) -> int:
         """The document that stands at this place: itself, or in a repeated education one from the repeated subset."""
@@ -232,6 +240,11 @@ class Corpus:
         if self.length is None:
             raise XllmError("This corpus has no end: look-ups need Corpus(length=…), or Corpus.of(model).")
         return index.load_or_build(self, self.length)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether look-ups answer at once, because the corpus was read before, in this session or an earlier one."""
+        return "_index" in self.__dict__ or (self.length is not None and index.home(self, self.length).is_dir())
 
     def count(self, phrase: str) -> int:
         """How often `phrase` occurs as whole words, over all documents read; case counts.

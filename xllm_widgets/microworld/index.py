@@ -81,9 +81,14 @@ def told(corpus: "Corpus", start: int, stop: int) -> list[Told]:
     return [(document.text, document.facts) for document in corpus.read(start, stop)]
 
 
+def home(corpus: "Corpus", length: int) -> Path:
+    """The folder in the user's cache that holds, or is to hold, the index of a corpus."""
+    return cache_dir() / "index" / f"{corpus.fingerprint}-{length}"
+
+
 def load_or_build(corpus: "Corpus", length: int) -> Index:
     """The index from the cache on disk, building it there the first time."""
-    folder = cache_dir() / "index" / f"{corpus.fingerprint}-{length}"
+    folder = home(corpus, length)
     try:
         return read(folder)
     except (OSError, ValueError):  # not there yet, or damaged: build it again

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ClaimCards": "claim_cards",
+    "CorpusBrowser": "corpus_browser",
     "DemonstrationEditor": "demonstration_editor",
     "LayerTokenLens": "layer_token_lens",
+    "ModelDiff": "model_diff",
     "PredictionCard": "prediction_card",
     "ReasoningEditor": "reasoning_editor",
+    "ReliabilityDiagram": "reliability_diagram",
+    "SampleClusters": "sample_clusters",
     "ScatterMap": "scatter_map",
     "SteeringDial": "steering_dial",
     "TokenHeatmap": "token_heatmap",
@@ -19,20 +23,28 @@ _HOME = {
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
+    from xllm_widgets.widgets.corpus_browser import CorpusBrowser as CorpusBrowser
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens as LayerTokenLens
+    from xllm_widgets.widgets.model_diff import ModelDiff as ModelDiff
     from xllm_widgets.widgets.prediction_card import PredictionCard as PredictionCard
     from xllm_widgets.widgets.reasoning_editor import ReasoningEditor as ReasoningEditor
+    from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
+    from xllm_widgets.widgets.sample_clusters import SampleClusters as SampleClusters
     from xllm_widgets.widgets.scatter_map import ScatterMap as ScatterMap
     from xllm_widgets.widgets.steering_dial import SteeringDial as SteeringDial
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
 __all__ = [
     "ClaimCards",
+    "CorpusBrowser",
     "DemonstrationEditor",
     "LayerTokenLens",
+    "ModelDiff",
     "PredictionCard",
     "ReasoningEditor",
+    "ReliabilityDiagram",
+    "SampleClusters",
     "ScatterMap",
     "SteeringDial",
     "TokenHeatmap",
