@@ -56,9 +56,9 @@ def draw_worked(evidence: Evidence, axes: Sequence[Axes]) -> None:
             panel.set_title(name, fontsize=9, color=colour, pad=8)
     figures.label_lines(panel, ends, max(table["steps"]), gap=0.07)
     each = models[0][2].groupby("steps")["item"].nunique().max()
-    panels[0].set_xlabel(f"steps that the problem takes · n = {each} each, intervals 95 %", loc="left")
+    panels[0].set_xlabel(f"steps that the problem takes; n = {each} each, intervals 95 %", loc="left")
     if len(models) == 1:
-        figures.caption(panels[0], _small_print(evidence, models))
+        figures.caption(panels[0], models[0][0])
 
 
 @picture("cot_saliency", widths=(1, 1), height=2.8)
@@ -79,8 +79,9 @@ def draw_saliency(evidence: Evidence, axes: Sequence[Axes]) -> None:
         _name_rows(ax, [name for _, name in arms], grey=("dummy steps",))
         ax.set_xlim(left=0)
         ax.set_xlabel(title)
-    figures.caption(axes[0], _small_print(evidence, models))
-    figures.caption(axes[1], str(evidence.knobs.get("method", "")).replace("_", " "))
+    figures.caption(axes[0], _subject(models))
+    method = str(evidence.knobs.get("method", "")).replace("_", " ")
+    figures.caption(axes[1], f"{method}, n = {evidence.table['item'].nunique()}")
 
 
 @picture("counterfactual_prompts", widths=(1, 1, 1), height=3.0)
@@ -193,8 +194,12 @@ def _offsets(n: int) -> np.ndarray:
 
 
 def _small_print(evidence: Evidence, models: Models) -> str:
-    subject = " → ".join(name for name, *_ in models) if len(models) > 1 else models[0][0]
     n = evidence.table["item"].nunique()
     shots = evidence.knobs.get("shots", "?")
-    parts = [subject, f"{shots} demonstration{'' if shots == 1 else 's'}", f"n = {n}", "intervals 95 %"]
+    parts = [_subject(models), f"{shots} demonstration{'' if shots == 1 else 's'}", f"n = {n}", "intervals 95 %"]
     return ", ".join(part for part in parts if part)
+
+
+def _subject(models: Models) -> str:
+    """Whose evidence this is: the model, or the smallest and the largest of several."""
+    return models[0][0] if len(models) == 1 else f"{models[0][0]} to {models[-1][0]}, light to dark"
