@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ITEMS = 500
 """Questions behind a published accuracy; a study whose knob allows fewer keeps its own default."""
 
+AT_LENGTH = ("worked_answers", "faulty_reasoning")
+"""Studies whose every question is answered in whole worked replies: they keep their own, smaller number of trials."""
+
 LADDER = ("flipped_labels", "unrelated_labels")
 """The studies whose claims are about scale: over the whole family they are read together."""
 
@@ -89,7 +92,9 @@ def _within(section: str, wanted: str | None) -> bool:
 
 
 def _knobs(info: StudyInfo) -> dict[str, Any]:
-    """ITEMS trials where the study allows so many, its own defaults otherwise."""
+    """ITEMS trials where the study allows so many and answers in a word, its own defaults otherwise."""
+    if info.name in AT_LENGTH:
+        return {}
     allows = any(knob.name == "trials" and (knob.between is None or knob.between.high >= ITEMS) for knob in info.knobs)
     return {"trials": ITEMS} if allows else {}
 

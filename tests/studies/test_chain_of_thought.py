@@ -316,8 +316,25 @@ def test_each_picture_can_be_drawn_for_one_model_and_for_several(monkeypatch):
     for size, (name, lm) in enumerate(family.items(), 1):
         lm.name, lm.n_parameters = name, 1000 * size
     monkeypatch.setattr("xllm_widgets.studies.scale.load", family.get)
-    for study, knobs in ((cot.worked_answers, {"steps": (1, 3)}), (cot.faulty_reasoning, {"shots": 1})):
+    grid = {"symbols": ("digits", "letters"), "patterns": ("true", "none"), "text": "kept"}
+    for study, knobs in ((cot.worked_answers, {"steps": (1, 3)}), (cot.faulty_reasoning, {"shots": 1}),
+                         (cot.counterfactual_prompts, grid)):  # fmt: skip
         both = over_models(study, list(family), trials=10, **knobs)
         assert Evidence.from_json(both.to_json()).to_png().startswith(b"\x89PNG")
     one = cot.counterfactual_prompts(reader_of(has_pattern), trials=10)
     assert one.to_png().startswith(b"\x89PNG")
+
+
+def test_several_models_are_drawn_side_by_side_on_one_scale():
+    from matplotlib.figure import Figure
+
+    from xllm_widgets.studies.chain_of_thought_pictures import _panels, _short
+
+    figure = Figure()
+    (alone,) = figure.subplots(1, 1, squeeze=False)[0]
+    assert _panels(alone, 1) == [alone]
+    panels = _panels(alone, 3)
+    panels[0].set_ylim(0, 2)
+    assert [panel.get_ylim() for panel in panels] == [(0, 2)] * 3
+    assert _short(["pebble-1m", "pebble-3m"]) == ["1m", "3m"]
+    assert _short(["pebble-1m", "gpt2"]) == ["pebble-1m", "gpt2"]

@@ -207,7 +207,7 @@ def faulty_claims(
 
 
 def not_in_context(claims: list[Claim]) -> list[str]:
-    """A note where the model does not use its demonstrations; then ties between arms say nothing about reasoning."""
+    """A note where the demonstrations add nothing; then ties between arms say nothing about reasoning."""
     if claims and claims[0].verdict != "shown":
-        return ["not in-context: this model hardly uses its demonstrations, so arms that change them must tie"]
+        return ["not in-context: demonstrations add nothing here beyond doubt; where arms tie, the tie shows nothing"]
     return []

@@ -37,25 +37,28 @@ def models_of(evidence: Evidence) -> Models:
     ]
 
 
-@picture("worked_answers", height=3.4)
+@picture("worked_answers", height=3.0)
 def draw_worked(evidence: Evidence, axes: Sequence[Axes]) -> None:
-    ax, ends = axes[0], []
     models = models_of(evidence)
-    several = len(models) > 1
-    last = max(evidence.table["steps"])
-    for name, colour, table, control in models:
-        who = f"{name}, " if several else ""
+    panels = _panels(axes[0], len(models))
+    for panel, (name, colour, table, control) in zip(panels, models, strict=True):
+        ends = []
         for way, line, rows in (("worked", "-", table), ("direct", ":", table), ("dummy", "--", control)):
             curve = _by_steps(rows[rows["way"] == way])
             ink = GREY if way == "dummy" else colour
-            figures.band(ax, curve["steps"], curve, ink, linestyle=line)
+            figures.band(panel, curve["steps"], curve, ink, linestyle=line)
             title = {"worked": "worked", "direct": "direct", "dummy": "behind dummy steps"}[way]
-            ends.append((curve["accuracy"].iloc[-1], f"{who}{title}", ink))
-    ax.set_xticks(sorted(set(evidence.table["steps"])))
-    ax.set_xlabel("steps that the problem takes")
-    figures.accuracy_axis(ax, "right answers", chance=None)
-    figures.label_lines(ax, ends, last, gap=0.07)
-    figures.caption(ax, _small_print(evidence, models))
+            ends.append((curve["accuracy"].iloc[-1], title, ink))
+        panel.set_xticks(sorted(set(table["steps"])))
+        panel.set_xmargin(0.12)
+        figures.accuracy_axis(panel, "right answers" if panel is panels[0] else "", chance=None)
+        if len(models) > 1:
+            panel.set_title(name, fontsize=9, color=colour, pad=8)
+    figures.label_lines(panel, ends, max(table["steps"]), gap=0.07)
+    each = models[0][2].groupby("steps")["item"].nunique().max()
+    panels[0].set_xlabel(f"steps that the problem takes; n = {each} each, intervals 95 %", loc="left")
+    if len(models) == 1:
+        figures.caption(panels[0], models[0][0])
 
 
 @picture("cot_saliency", widths=(1, 1), height=2.8)
@@ -76,24 +79,27 @@ def draw_saliency(evidence: Evidence, axes: Sequence[Axes]) -> None:
         _name_rows(ax, [name for _, name in arms], grey=("dummy steps",))
         ax.set_xlim(left=0)
         ax.set_xlabel(title)
-    figures.caption(axes[0], _small_print(evidence, models))
-    figures.caption(axes[1], str(evidence.knobs.get("method", "")).replace("_", " "))
+    figures.caption(axes[0], _subject(models))
+    method = str(evidence.knobs.get("method", "")).replace("_", " ")
+    figures.caption(axes[1], f"{method}, n = {evidence.table['item'].nunique()}")
 
 
 @picture("counterfactual_prompts", widths=(1, 1, 1), height=3.0)
 def draw_grid(evidence: Evidence, axes: Sequence[Axes]) -> None:
     models, titles = models_of(evidence), {"true": "true equations", "false": "false equations", "none": "no equations"}
+    draw = _draw_cells if len(models) == 1 else _draw_cells_by_size
     for ax, pattern in zip(axes, PATTERNS, strict=True):
-        for offset, (_, colour, table, control) in zip(_offsets(len(models)), models, strict=True):
-            _draw_cells(ax, table, pattern, colour, offset / 2)
-            ax.axhline(float(control["correct"].mean()), **palette.CONTROL_LINE)
-        ax.set_xticks(range(len(SYMBOLS)), SYMBOLS)
-        ax.set_xlim(-0.5, len(SYMBOLS) - 0.5)
+        draw(ax, models, pattern)
         figures.accuracy_axis(ax, "right answers" if ax is axes[0] else "", chance=None)
         ax.set_xlabel(titles[pattern])
-    figures.caption(axes[0], models[0][0] if len(models) == 1 else f"{len(models)} models")
-    figures.caption(axes[1], "● text kept   ■ shuffled")
-    figures.caption(axes[2], f"dashed: not shown, n = {evidence.table['item'].nunique()}")
+    n = evidence.table["item"].nunique()
+    if len(models) == 1:
+        figures.caption(axes[0], models[0][0])
+        figures.caption(axes[1], "● text kept   ■ shuffled")
+    else:
+        figures.caption(axes[0], "● digits   ◆ letters")
+        figures.caption(axes[1], "■ ▲ the same, text shuffled")
+    figures.caption(axes[2], f"dashed: not shown, n = {n}")
 
 
 @picture("taught_reasoning", height=2.9)
@@ -122,15 +128,52 @@ def _as_row(interval: Interval) -> dict[str, float]:
     return {"accuracy": interval.estimate, "low": interval.low, "high": interval.high}
 
 
-def _draw_cells(ax: Axes, table: pd.DataFrame, pattern: str, colour: str, offset: float) -> None:
+def _draw_cells(ax: Axes, models: Models, pattern: str) -> None:
+    """One model: digits and letters side by side, text kept and shuffled beside each other."""
+    _, colour, table, control = models[0]
+    ax.axhline(float(control["correct"].mean()), **palette.CONTROL_LINE)
     for text, marker, shift in zip(TEXTS, ("o", "s"), (-0.12, 0.12), strict=True):
         for place, symbol in enumerate(SYMBOLS):
-            rows = claims_of.cell(table, symbol, pattern, text)
-            if len(rows):
-                found = claims_of.share(rows)
-                x = place + shift + offset
-                ax.plot([x, x], [found.low, found.high], color=colour, linewidth=1.6)
-                ax.plot(x, found.estimate, marker, color=colour, markersize=5)
+            _draw_cell(ax, place + shift, claims_of.cell(table, symbol, pattern, text), marker, colour)
+    ax.set_xticks(range(len(SYMBOLS)), SYMBOLS)
+    ax.set_xlim(-0.5, len(SYMBOLS) - 0.5)
+
+
+def _draw_cells_by_size(ax: Axes, models: Models, pattern: str) -> None:
+    """Several models, small to large: the four kinds of symbols and text beside each other, a mark for each."""
+    kinds = list(zip(("o", "s", "D", "^"), ((s, t) for s in SYMBOLS for t in TEXTS), strict=True))
+    for place, (_, colour, table, control) in enumerate(models):
+        ax.plot([place - 0.45, place + 0.45], [control["correct"].mean()] * 2, **palette.CONTROL_LINE)
+        for shift, (marker, (symbol, text)) in zip((-0.27, -0.09, 0.09, 0.27), kinds, strict=True):
+            _draw_cell(ax, place + shift, claims_of.cell(table, symbol, pattern, text), marker, colour)
+    ax.set_xticks(range(len(models)), _short([name for name, *_ in models]))
+    ax.set_xlim(-0.6, len(models) - 0.4)
+
+
+def _draw_cell(ax: Axes, x: float, rows: pd.DataFrame, marker: str, colour: str) -> None:
+    if len(rows):
+        found = claims_of.share(rows)
+        ax.plot([x, x], [found.low, found.high], color=colour, linewidth=1.6)
+        ax.plot(x, found.estimate, marker, color=colour, markersize=4.5)
+
+
+def _panels(ax: Axes, n: int) -> list[Axes]:
+    """`n` axes side by side in the place of one, with one scale."""
+    if n == 1:
+        return [ax]
+    ax.axis("off")
+    grid, figure = ax.get_subplotspec().subgridspec(1, n), ax.figure
+    panels = [figure.add_subplot(grid[0, 0])]
+    panels += [figure.add_subplot(grid[0, i], sharey=panels[0]) for i in range(1, n)]
+    for panel in panels[1:]:
+        panel.tick_params(labelleft=False)
+    return panels
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names without what they all begin with: pebble-1m and pebble-3m are 1m and 3m."""
+    families = {name.rpartition("-")[0] for name in names}
+    return [name.rpartition("-")[2] for name in names] if len(families) == 1 else list(names)
 
 
 def _interval(ax: Axes, height: float, interval: Interval, colour: str, *, control: bool = False) -> None:
@@ -151,8 +194,12 @@ def _offsets(n: int) -> np.ndarray:
 
 
 def _small_print(evidence: Evidence, models: Models) -> str:
-    subject = " → ".join(name for name, *_ in models) if len(models) > 1 else models[0][0]
     n = evidence.table["item"].nunique()
     shots = evidence.knobs.get("shots", "?")
-    parts = [subject, f"{shots} demonstration{'' if shots == 1 else 's'}", f"n = {n}", "intervals 95 %"]
+    parts = [_subject(models), f"{shots} demonstration{'' if shots == 1 else 's'}", f"n = {n}", "intervals 95 %"]
     return ", ".join(part for part in parts if part)
+
+
+def _subject(models: Models) -> str:
+    """Whose evidence this is: the model, or the smallest and the largest of several."""
+    return models[0][0] if len(models) == 1 else f"{models[0][0]} to {models[-1][0]}, light to dark"
