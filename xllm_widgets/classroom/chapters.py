@@ -2,6 +2,7 @@
 
 import random
 
+from xllm_widgets.classroom import representation_exercises
 from xllm_widgets.classroom.exercises import Exercise, Mistake
 from xllm_widgets.microworld import reviews
 
@@ -405,3 +406,4 @@ CONFOUND = Exercise(
 )
 
 EXERCISES = {e.name: e for e in (VERDICT, COUNT, PROMPT, ACCURACY, SALIENCY, CONTROL, CONFOUND)}
+EXERCISES |= {e.name: e for e in representation_exercises.EXERCISES}

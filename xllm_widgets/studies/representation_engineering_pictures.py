@@ -22,7 +22,7 @@ INK, MUTED, GREY = palette.LIGHT["ink"], palette.LIGHT["muted"], palette.CONTROL
 TOWARD, AWAY = (f"#{r:02x}{g:02x}{b:02x}" for r, g, b in (palette.TOWARD, palette.AWAY))
 
 
-@picture("reading_vectors", widths=(1.6, 1), height=3.4)
+@picture("reading_vectors", widths=(1.6, 1), height=3.4, largest=True)
 def draw_reading(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """Accuracy at every layer and place, by difference PCA; beside it every method's chosen cell and its nulls."""
     table, name = _largest(evidence.table)
@@ -53,7 +53,7 @@ def _draw_methods(ax: Axes, chosen: pd.DataFrame, control: pd.DataFrame) -> None
     _share_axis(ax, "accuracy")
 
 
-@picture("control_vectors", widths=(1.5, 1), height=3.4)
+@picture("control_vectors", widths=(1.5, 1), height=3.4, largest=True)
 def draw_control(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """P(true) of honest and of lying speakers along the dial, and the price in perplexity."""
     table, name = _largest(evidence.table)
@@ -95,7 +95,7 @@ def _draw_cost(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     figures.caption(ax, "what it costs")
 
 
-@picture("truth_directions", widths=(1.5, 1), height=3.8)
+@picture("truth_directions", widths=(1.5, 1), height=3.8, largest=True)
 def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """Rows: trained on; columns: tested on; mass-mean. Beside it how far a push along each direction moves verdicts."""
     table, name = _largest(evidence.table)
@@ -128,7 +128,7 @@ def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     figures.caption(ax, "pushed along it; dashed: random")
 
 
-@picture("space_and_time", widths=(1.7, 1), height=3.6)
+@picture("space_and_time", widths=(1.7, 1), height=3.6, largest=True)
 def draw_space(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """The map drawn from inside the model (or the time line), and held-out R² by layer, held-out groups hollow."""
     table, name = _largest(evidence.table)
