@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 ITEMS = 500
 """Questions behind a published accuracy; a study whose knob allows fewer keeps its own default."""
 
+RECORDED: dict[str, dict[str, Any]] = {
+    "reading_vectors": {"trials": 240},
+    "control_vectors": {"trials": 80, "texts": 24},  # more, and its table outgrows the wheel: every item is a row
+    "truth_directions": {"trials": 120},
+}
+"""Settings behind the published claims of studies whose `trials` are no single questions: chapter 03 then takes some
+five minutes of one core over the family."""
+
 LADDER = ("flipped_labels", "unrelated_labels")
 """The studies whose claims are about scale: over the whole family they are read together."""
 
@@ -89,7 +97,9 @@ def _within(section: str, wanted: str | None) -> bool:
 
 
 def _knobs(info: StudyInfo) -> dict[str, Any]:
-    """ITEMS trials where the study allows so many, its own defaults otherwise."""
+    """Its own of RECORDED, else ITEMS trials where the study allows so many, its own defaults otherwise."""
+    if info.name in RECORDED:
+        return RECORDED[info.name]
     allows = any(knob.name == "trials" and (knob.between is None or knob.between.high >= ITEMS) for knob in info.knobs)
     return {"trials": ITEMS} if allows else {}
 

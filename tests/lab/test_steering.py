@@ -114,7 +114,9 @@ def test_the_lens_shows_the_probe_and_the_next_word(pebble):
     assert [reading["name"] for reading in view.readings] == ["mine", "next word", "next word Norway"]
     assert view.layers == list(range(pebble.n_layers + 1))
     own = probe_lens(pebble, PROMPT, {1: probe[1].direction}, {1: probe[1].centre})
-    np.testing.assert_allclose(view.scores[0][1], own.scores[0], rtol=1e-5)
+    special = np.array(pebble.tokens(PROMPT).special)
+    np.testing.assert_allclose(view.scores[0][1][~special], own.scores[0][~special], rtol=1e-5)
+    assert np.isnan(view.scores[0][1][special]).all()
     assert np.isnan(np.delete(view.scores[0], 1, axis=0)).all()
     assert view.scores[2][-1, -1] == pytest.approx(np.exp(pebble.logprobs([PROMPT], [" Norway"])[0, 0]), rel=1e-2)
 
@@ -133,8 +135,11 @@ def test_the_map_is_the_studys_and_hidden_countries_are_hollow(pebble):
     table = hidden_map(pebble, hidden=["Norway"])
     places = table[["read longitude", "read latitude"]].to_numpy()
     np.testing.assert_allclose(view.xy, places, rtol=1e-4)
-    np.testing.assert_allclose(view.targets, table[["longitude", "latitude"]].to_numpy(), rtol=1e-4)
-    assert {view.notes[i] for i, hollow in enumerate(view.held_out) if hollow} == {"Norway"}
+    away, goals = table["hidden"].to_numpy(), table[["longitude", "latitude"]].to_numpy()
+    np.testing.assert_allclose(view.targets[away], goals[away], rtol=1e-4)
+    assert np.isnan(view.targets[~away]).all()
+    assert {view.notes[i] for i in view.selected} == {"Norway"}
+    assert view.held_out == away.tolist()
     assert view.graticule == 30
     whole = hidden_map(pebble)
     assert not whole["hidden"].any()

@@ -6,10 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xllm_widgets.errors import MissingSight
 from xllm_widgets.methods.lens import Lens, logit_lens, probe_lens
 from xllm_widgets.studies.representation_items import draw_facts, voice_for
-from xllm_widgets.studies.representation_reading import Reading, read_pairs, reading_directions
+from xllm_widgets.studies.representation_reading import Reading, read_pairs, readings_anywhere
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
@@ -30,9 +32,10 @@ def lens_lab(
     """Where in a text, and how deep in the model, can it be read? Probes first, then the logit lens.
 
     `prompt`: left out, what a lying speaker (an `honest` one) says of an unseen fact. `probes`: name → layer →
-    `Reading` (direction, centre); left out, honest minus lying by the mean difference at the end of statements, on
-    `trials` pairs of `data`. `targets`: continuations whose probability the logit lens follows, beside the likeliest
-    token. Other keywords go to the `LayerTokenLens`. Raises MissingSight for a model that shows no activations.
+    `Reading` (direction, centre); left out, honest or lying, by logistic regression at all places behind the speaker
+    word of `trials` pairs of `data`. Special tokens, which say nothing, are left blank. `targets`: continuations whose
+    probability the logit lens follows, beside the likeliest token. Other keywords go to the `LayerTokenLens`. Raises
+    MissingSight for a model that shows no activations.
     """
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
 
@@ -42,10 +45,11 @@ def lens_lab(
         prompt = said_by(lm, honest, seed, data)
     if probes is None:
         pairs = read_pairs(lm, trials, seed, data, splits=("fit",))
-        probes = {"honest or lying": reading_directions(pairs, "statement end")}
+        probes = {"honest or lying": readings_anywhere(pairs)}
         lens = {"toward": "honest", "away": "lying", **lens}
     layers = list(range(lm.n_layers + 1))
-    readings = [_probe(name, _projected(lm, prompt, probe), layers) for name, probe in probes.items()]
+    special = lm.tokens(prompt).special
+    readings = [_probe(name, _projected(lm, prompt, probe), layers, special) for name, probe in probes.items()]
     readings += [_words("next word", logit_lens(lm, prompt))]
     readings += [_words(f"next word {target.strip()}", logit_lens(lm, prompt, target=target)) for target in targets]
     return LayerTokenLens(lm.tokens(prompt).strings, layers, readings, **lens)
@@ -65,12 +69,11 @@ def _projected(lm: Any, prompt: str, probe: Mapping[int, Reading]) -> Lens:
     return probe_lens(lm, prompt, directions, {k: reading.centre for k, reading in probe.items()})
 
 
-def _probe(name: str, lens: Lens, layers: Sequence[int]) -> Any:
-    """A reading of every layer, empty where the probe has none."""
-    import numpy as np
-
+def _probe(name: str, lens: Lens, layers: Sequence[int], special: Sequence[bool]) -> Any:
+    """A reading of every layer, empty where the probe has none and on special tokens."""
     scores = np.full((len(layers), len(lens.tokens)), np.nan)
     scores[[layers.index(k) for k in lens.layers]] = lens.scores
+    scores[:, np.asarray(special, dtype=bool)] = np.nan
     return {"name": name, "scores": scores, "kind": "diverging", "unit": lens.unit}
 
 

@@ -31,9 +31,10 @@ def map_lab(
     """Points that were read from inside a model, each with its name: a "space" map, a "time" line, a plane of "truth".
 
     Every place and year is predicted by a map that was not fitted on it; those of `hidden` groups (countries, kinds of
-    events) by one that saw nothing of their whole group: they are hollow. A line leads to where each belongs. In the
-    plane of truth the hollow statements were not fitted on; `centred` takes away each set's own mean. At most `trials`
-    names, or statements a set. Other keywords go to the `ScatterMap`.
+    events) by one that saw nothing of their whole group: they are hollow and named, and a line leads to where each
+    belongs (on request to where every name belongs, if none is hidden). In the plane of truth the hollow statements
+    were not fitted on; `centred` takes away each set's own mean. At most `trials` names, or statements a set. Other
+    keywords go to the `ScatterMap`.
 
     Raises XllmError for another subject or for a group that nobody is in, MissingSight for a model without activations.
     """
@@ -47,13 +48,15 @@ def map_lab(
         points, about = _plane(lm, centred, trials, seed, data)
     else:
         points, about = _places(hidden_map(lm, subject, hidden=hidden, trials=trials, seed=seed, data=data))
+        away = [i for i, point in enumerate(points) if point["held_out"]]
+        about |= {"selected": away, "show_targets": bool(away)}
     return ScatterMap(points, **{**about, **view})
 
 
 def _places(found: pd.DataFrame) -> tuple[list[Point], dict[str, Any]]:
     """Cities where the model has them, or events by the year it gives them against their own."""
     points: list[Point] = []
-    on_a_globe = "longitude" in found
+    on_a_globe, any_hidden = "longitude" in found, found["hidden"].any()
     for row in found.to_dict("records"):
         if on_a_globe:
             here, there = ("read longitude", "read latitude"), ("longitude", "latitude")
@@ -62,10 +65,13 @@ def _places(found: pd.DataFrame) -> tuple[list[Point], dict[str, Any]]:
             here, there = ("year", "read year"), ("year", "year")
             note = f"{row['group']}, {row['year']:.0f}, read as {row['read year']:.0f}"
         points.append({"name": row["name"], "x": row[here[0]], "y": row[here[1]], "note": note,
-                       "held_out": row["hidden"], "target": [row[axis] for axis in there]})  # fmt: skip
+                       "held_out": row["hidden"]})  # fmt: skip
+        if row["hidden"] or not any_hidden:
+            points[-1]["target"] = [row[axis] for axis in there]
     if on_a_globe:
-        return points, {"x_label": "longitude, read", "y_label": "latitude, read", "graticule": 30.0}
-    return points, {"x_label": "year", "y_label": "year, read"}
+        return points, {"x_label": "longitude, read", "y_label": "latitude, read", "graticule": 30.0,
+                        "title": "The map inside"}  # fmt: skip
+    return points, {"x_label": "year", "y_label": "year, read", "title": "The time line inside"}
 
 
 def _plane(lm: Any, centred: bool, trials: int, seed: int, data: Any) -> tuple[list[Point], dict[str, Any]]:
@@ -77,4 +83,5 @@ def _plane(lm: Any, centred: bool, trials: int, seed: int, data: Any) -> tuple[l
         for row in found.to_dict("records")
     ]  # fmt: skip
     groups = {"true": "toward", "false": "away"}
-    return points, {"groups": groups, "x_label": "along truth", "y_label": "across it", "turning": True}
+    return points, {"groups": groups, "x_label": "along truth", "y_label": "across it", "turning": True,
+                    "title": "The plane of truth"}  # fmt: skip

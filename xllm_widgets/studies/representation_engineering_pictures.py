@@ -30,7 +30,7 @@ def draw_reading(evidence: Evidence, axes: Sequence[Axes]) -> None:
     scan = scan[[place for place in PLACES if place in scan]]
     _grid(axes[0], scan.to_numpy()[::-1], 0.5, 1.0)
     axes[0].set_yticks(range(len(scan)), list(scan.index[::-1]))
-    axes[0].set_xticks(range(scan.shape[1]), [place.replace(" ", "\n") for place in scan], fontsize=8)
+    axes[0].set_xticks(range(scan.shape[1]), [place.replace(" ", "\n") for place in scan], fontsize=6.8)
     axes[0].set_ylabel("layer")
     chosen = table[table["chosen"] & (table["method"] == "difference PCA")].iloc[0]
     spot = (list(scan).index(chosen["token"]) - 0.5, len(scan) - 1 - list(scan.index).index(chosen["layer"]) - 0.5)
@@ -103,8 +103,10 @@ def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
     matrix = rows.pivot(index="trained_on", columns="tested_on", values="estimate")
     matrix = matrix.loc[rows["trained_on"].unique(), rows["tested_on"].unique()]
     _grid(axes[0], matrix.to_numpy(), 0.0, 1.0, diverging=True)
-    axes[0].set_yticks(range(len(matrix)), list(matrix.index), fontsize=8)
-    axes[0].set_xticks(range(matrix.shape[1]), [c.replace("neg ", "neg\n") for c in matrix], fontsize=8)
+    names = [name.replace(" + neg ", "\nand neg ") for name in matrix.index]
+    axes[0].set_yticks(range(len(matrix)), names, fontsize=7.5)
+    turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axes[0].set_xticks(range(matrix.shape[1]), list(matrix), fontsize=7.5, **turned)
     axes[0].set_xlabel("tested on")
     layer = int(rows["layer"].iloc[0])
     figures.caption(axes[0], f"{name or _model(evidence)}, mass-mean at layer {layer}, n = {rows['n'].min()} a cell")
@@ -124,7 +126,7 @@ def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     ax.set_xlabel("NIE (1 = all the way)")
     if effects["estimate"].isna().all():
         ax.set_xlim(-0.2, 1.2)
-        ax.annotate("gives no verdicts", (0.5, 0.5), xycoords="axes fraction", ha="center", color=MUTED)
+        ax.annotate("gives no verdicts", (0.55, 0.55), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8.5)
     figures.caption(ax, "pushed along it; dashed: random")
 
 

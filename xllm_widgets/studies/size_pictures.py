@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, HEIGHT = 4, 1.75  # panels side by side; inches each
+LEGEND = "filled: shown · hollow: not shown, or reversed · thin line: threshold · grey dashes: control"
 INK, MUTED, RULE = palette.LIGHT["ink"], palette.LIGHT["muted"], palette.LIGHT["rule"]
 
 
@@ -59,8 +60,7 @@ class OverSizes:
                 _draw(ax, title, self.claims(words))
             for ax in axes[len(self.panels) :]:
                 ax.axis("off")
-            figure.supxlabel("filled: shown · hollow: not shown · thin line: threshold · grey dashes: control",
-                             fontsize=8.5, color=MUTED)  # fmt: skip
+            figure.supxlabel(LEGEND, fontsize=8.5, color=MUTED)
         return figure
 
     def describe(self) -> str:
@@ -102,7 +102,7 @@ def _draw(ax: Axes, title: str, claims: Sequence[tuple[int, Claim]]) -> None:
         ax.plot(place, claim.estimate, "o", color=shade, markerfacecolor=face, markersize=5.5)
     if not np.isfinite([claim.estimate for _, claim in claims]).any():
         ax.set_ylim(0, 1)
-        ax.annotate("cannot be measured", (0.5, 0.5), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8)
+        ax.annotate("cannot be measured", (0.5, 0.6), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8)
     ax.set_xticks(places, [figures.short_count(size) for size, _ in claims], fontsize=8)
     ax.tick_params(axis="y", labelsize=8)
     ax.set_xlim(-0.4, len(claims) - 0.6)
