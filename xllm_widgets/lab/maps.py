@@ -48,9 +48,11 @@ def map_lab(
         points, about = _plane(lm, centred, trials, seed, data)
     else:
         points, about = _places(hidden_map(lm, subject, hidden=hidden, trials=trials, seed=seed, data=data))
-        away = [i for i, point in enumerate(points) if point["held_out"]]
-        about |= {"selected": away, "show_targets": bool(away)}
-    return ScatterMap(points, **{**about, **view})
+        about["show_targets"] = any(point["held_out"] for point in points)
+    made = ScatterMap(points, **{**about, **view})
+    if subject != "truth" and not made.selected:
+        made.selected = [i for i, hollow in enumerate(made.held_out) if hollow]
+    return made
 
 
 def _places(found: pd.DataFrame) -> tuple[list[Point], dict[str, Any]]:
