@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 ITEMS = 500
 """Questions behind a published accuracy; a study whose knob allows fewer keeps its own default."""
 
-AT_LENGTH = ("worked_answers", "faulty_reasoning")
-"""Studies whose every question is answered in whole worked replies: they keep their own, smaller number of trials."""
+RECORDED: dict[str, dict[str, Any]] = {
+    "worked_answers": {},  # every question is answered in a whole worked reply: their own, smaller number of trials
+    "faulty_reasoning": {},
+    "reading_vectors": {"trials": 240},
+    "control_vectors": {"trials": 80, "texts": 24},  # more, and its table outgrows the wheel: every item is a row
+    "truth_directions": {"trials": 120},
+}
+"""Settings behind the published claims of studies whose `trials` are no questions answered in a word: chapters 02 and
+03 then take some five minutes of one core each over the family."""
 
 LADDER = ("flipped_labels", "unrelated_labels")
 """The studies whose claims are about scale: over the whole family they are read together."""
@@ -92,9 +99,9 @@ def _within(section: str, wanted: str | None) -> bool:
 
 
 def _knobs(info: StudyInfo) -> dict[str, Any]:
-    """ITEMS trials where the study allows so many and answers in a word, its own defaults otherwise."""
-    if info.name in AT_LENGTH:
-        return {}
+    """Its own of RECORDED, else ITEMS trials where the study allows so many, its own defaults otherwise."""
+    if info.name in RECORDED:
+        return RECORDED[info.name]
     allows = any(knob.name == "trials" and (knob.between is None or knob.between.high >= ITEMS) for knob in info.knobs)
     return {"trials": ITEMS} if allows else {}
 

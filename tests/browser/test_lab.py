@@ -46,3 +46,24 @@ def test_a_label_flipped_by_click_changes_probabilities_and_picture(run_nb) -> N
     assert label.inner_text() != said
     assert bars.locator(".xw-de-fill").evaluate_all(widths) != numbers
     assert page.locator(".xw-de-word").evaluate_all(grounds) != colours
+
+
+MODEL = """import xllm_widgets as xw
+from xllm_widgets.lab import lens_lab, map_lab, steering_lab
+lm = xw.load("pebble-0.1m")
+"""
+
+
+def test_the_dial_answers_from_a_model(run_nb) -> None:
+    page = run_nb([MODEL + "steering_lab(lm, strength=0.5, trials=8)"])
+    page.locator(".xw-sd-texts[data-request='0']").wait_for()
+    said = page.locator(".xw-sd-value").all_inner_texts()
+    page.get_by_role("radio", name="reversed").click()
+    page.locator(".xw-sd-texts[data-request='1']").wait_for()
+    assert page.locator(".xw-sd-value").all_inner_texts() != said
+
+
+def test_the_lens_and_the_map_show_what_was_read(run_nb) -> None:
+    page = run_nb([MODEL + "display(lens_lab(lm, trials=8))\nmap_lab(lm, hidden=['Norway'], trials=356)"])
+    page.locator(".xw-ll-grid").first.wait_for()
+    page.get_by_text("chosen:").first.wait_for()

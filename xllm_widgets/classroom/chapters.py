@@ -2,7 +2,7 @@
 
 import random
 
-from xllm_widgets.classroom import chapter_02
+from xllm_widgets.classroom import chapter_02, chapter_03
 from xllm_widgets.classroom.exercises import Exercise, Mistake
 from xllm_widgets.microworld import reviews
 
@@ -405,6 +405,6 @@ CONFOUND = Exercise(
     explanation="Right answers with and without demonstrations: they rest on the prior, not on what was shown.",
 )
 
-EXERCISES = {
-    e.name: e for e in (VERDICT, COUNT, PROMPT, ACCURACY, SALIENCY, CONTROL, CONFOUND, *chapter_02.EXERCISES)
-}
+ORIENTATION = (VERDICT, COUNT)
+IN_CONTEXT_LEARNING = (PROMPT, ACCURACY, SALIENCY, CONTROL, CONFOUND)
+EXERCISES = {e.name: e for e in (*ORIENTATION, *IN_CONTEXT_LEARNING, *chapter_02.EXERCISES, *chapter_03.EXERCISES)}

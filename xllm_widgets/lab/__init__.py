@@ -1,10 +1,24 @@
-"""Where models and views meet: the control panel of any study, the editors of demonstrations and of reasoning steps
-with a model behind them, the corpus browser with a corpus behind it, the loss while a model learns."""
+"""Where models and views meet: the control panel of any study; the editors of demonstrations and of reasoning steps,
+the steering dial, the lens, the map and the corpus browser with a model behind them; the loss while a model learns."""
 
 from xllm_widgets.lab.corpora import corpus_lab
 from xllm_widgets.lab.demonstrations import demonstration_lab, explain_review
+from xllm_widgets.lab.lenses import lens_lab
 from xllm_widgets.lab.loss_picture import LossPicture
+from xllm_widgets.lab.maps import map_lab
 from xllm_widgets.lab.panel import Lab, lab
 from xllm_widgets.lab.reasoning import reasoning_lab
+from xllm_widgets.lab.steering import steering_lab
 
-__all__ = ["Lab", "LossPicture", "corpus_lab", "demonstration_lab", "explain_review", "lab", "reasoning_lab"]
+__all__ = [
+    "Lab",
+    "LossPicture",
+    "corpus_lab",
+    "demonstration_lab",
+    "explain_review",
+    "lab",
+    "lens_lab",
+    "map_lab",
+    "reasoning_lab",
+    "steering_lab",
+]

@@ -17,6 +17,7 @@ from xllm_widgets.errors import XllmError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
     from xllm_widgets.models.language_model import LanguageModel
 
@@ -88,15 +89,28 @@ def logit_lens(
     return Lens(lm.tokens(prompt).strings, wanted, np.stack([p for p, _ in read]), unit, words)
 
 
+def next_probabilities(lm: LanguageModel, prompt: str) -> np.ndarray:
+    """p(next token | prompt) of every token there is: (vocabulary,), under whatever edits are active."""
+    import torch
+
+    stream = lm.activations(prompt, layers=lm.n_layers, positions=-1)[0, 0]
+    with lm.lock, torch.inference_mode():
+        return _probabilities(lm, stream)[0].cpu().numpy()
+
+
 def _read(lm: LanguageModel, stream: np.ndarray, token: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Probability and number of the token read off each position of one layer: (tokens,), (tokens,)."""
+    probabilities = _probabilities(lm, stream)
+    best = probabilities.argmax(-1)
+    chosen = probabilities.gather(1, best[:, None])[:, 0] if token is None else probabilities[:, token]
+    return chosen.cpu().numpy(), best.cpu().numpy()
+
+
+def _probabilities(lm: LanguageModel, stream: np.ndarray) -> torch.Tensor:
+    """What the model's own last norm and unembedding make of a stream (tokens, width): (tokens, vocabulary)."""
     import torch
 
     hidden = torch.as_tensor(stream).to(lm.device, lm.dtype)
     logits = lm.structure.unembedding(lm.structure.final_norm(hidden[None]))[0].float()
     cap = getattr(lm.hf.config.get_text_config(decoder=True), "final_logit_softcapping", None)
-    logits = cap * torch.tanh(logits / cap) if cap else logits
-    probabilities = logits.softmax(-1)
-    best = probabilities.argmax(-1)
-    chosen = probabilities.gather(1, best[:, None])[:, 0] if token is None else probabilities[:, token]
-    return chosen.cpu().numpy(), best.cpu().numpy()
+    return (cap * torch.tanh(logits / cap) if cap else logits).softmax(-1)

@@ -149,9 +149,16 @@ class SteeringVector:
 
     def describe(self) -> str:
         """One line: what it is about, from where, how far it pushes."""
-        about = ", ".join(f"{name}: {value}" for name, value in self.provenance.items()) or "of unknown origin"
+        about = ", ".join(self._written(name, value) for name, value in self.provenance.items()) or "of unknown origin"
         lengths = ", ".join(f"{length:.2f}" for length in self.lengths)
         return f"Steering vector of width {self.width} for layers {_listed(self.layers)} ({about}); lengths {lengths}."
+
+    def _written(self, name: str, value: Any) -> str:
+        """One entry of the provenance; of another vector only what is different there."""
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{k}: {v}" for k, v in value.items() if self.provenance.get(k) != v) or "another like it"
+            return f"{name} ({value})"
+        return f"{name}: {value}"
 
     def __repr__(self) -> str:
         return self.describe()

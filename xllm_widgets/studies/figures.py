@@ -23,13 +23,19 @@ LINE = 0.19  # inches a line of that text
 MAX_CLAIMS = 9  # verdict lines under a picture; all of them stand in `.claims`
 
 _PICTURES: dict[str, tuple[Callable[[Evidence, Sequence[Axes]], None], tuple[float, ...], float]] = {}
+_OF_THE_LARGEST: set[str] = set()  # studies whose picture, over several models, is that of the largest
 
 
-def picture(study: str, *, widths: Sequence[float] = (1,), height: float = 3.3) -> Callable:
-    """Register how a study's evidence is drawn: on one axes for each of `widths` (relative), `height` inches high."""
+def picture(study: str, *, widths: Sequence[float] = (1,), height: float = 3.3, largest: bool = False) -> Callable:
+    """Register how a study's evidence is drawn: on one axes for each of `widths` (relative), `height` inches high.
+
+    `largest`: over several models the largest alone is drawn, and so its verdicts alone stand under the picture.
+    """
 
     def register(function: Callable) -> Callable:
         _PICTURES[study] = (function, tuple(widths), height)
+        if largest:
+            _OF_THE_LARGEST.add(study)
         return function
 
     return register
@@ -41,7 +47,9 @@ def draw(evidence: Evidence) -> Figure:
 
     registry.import_pictures()
     function, widths, height = _PICTURES["sweep" if "cells" in evidence.provenance else evidence.study]
-    lines = _verdict_lines(evidence.claims) + [(note, palette.LIGHT["muted"]) for note in evidence.notes]
+    drawn = _drawn(evidence)
+    notes = evidence.notes if len(drawn) == len(evidence.claims) else []  # those of several models say not whose
+    lines = _verdict_lines(drawn, len(evidence.claims)) + [(note, palette.LIGHT["muted"]) for note in notes]
     with style.house_style():
         figure = style.figure(WIDTH, height + LINE * (len(lines) + 1.6))
         grid = figure.add_gridspec(2, len(widths), width_ratios=widths, height_ratios=(height, LINE * len(lines) + 0.1))
@@ -122,7 +130,15 @@ def short_count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _verdict_lines(claims: Sequence[Claim]) -> list[tuple[str, str]]:
+def _drawn(evidence: Evidence) -> Sequence[Claim]:
+    """The claims that belong to the picture: all, or those on the largest model."""
+    if evidence.study not in _OF_THE_LARGEST or "model" not in evidence.table:
+        return evidence.claims
+    largest = evidence.table.loc[evidence.table["parameters"].idxmax(), "model"]
+    return [claim for claim in evidence.claims if claim.model == largest]
+
+
+def _verdict_lines(claims: Sequence[Claim], every: int) -> list[tuple[str, str]]:
     lines = []
     for claim in claims[:MAX_CLAIMS]:
         numbers = f"{claim.estimate:.2f} [{claim.low:.2f}, {claim.high:.2f}]"
@@ -130,7 +146,7 @@ def _verdict_lines(claims: Sequence[Claim]) -> list[tuple[str, str]]:
         ink = palette.LIGHT["ink"] if claim.verdict == "shown" else palette.LIGHT["muted"]
         first, *rest = textwrap.wrap(text, 112)
         lines += [(first, ink), *((f"     {line}", ink) for line in rest)]
-    hidden = len(claims) - MAX_CLAIMS
+    hidden = every - min(MAX_CLAIMS, len(claims))
     return lines + ([(f"and {hidden} more in .claims", palette.LIGHT["muted"])] if hidden > 0 else [])
 
 

@@ -81,7 +81,7 @@ def control_vectors(
     P(true) is the share of the true ending among all endings of a statement on an unseen subject. `where` the push
     goes, at which `layers` and how hard is chosen on other facts and texts (`choose_setting`), or fixed by these knobs.
     `table`: measure (P(true), perplexity cost), item, kind, speaker, direction, notch (of the dial), strength (residual
-    norms a layer, signed), value. `control`: the same with `randoms` random directions of equal norm.
+    norms a layer, signed), value, where. `control`: the same with `randoms` random directions of equal norm.
     `data`: None for the world's facts, or a table with the columns stem, true, false.
     """
     import pandas as pd
@@ -95,7 +95,7 @@ def control_vectors(
     asks = dial.asks_of(lm, voice, draw_facts(lm, trials, "test", "test", seed, data), seed, test=True)
     measured = dial.measure_dial(lm, asks, setting, vector, randoms, seed)
     cost = dial.measure_cost(lm, many, asks[0].tokens[setting.where], setting, vector, randoms, seed)
-    rows = pd.concat([measured, cost], ignore_index=True)
+    rows = pd.concat([measured, cost], ignore_index=True).assign(where=setting.where)
     table, control = (
         rows[rows["direction"].str.startswith(name)].reset_index(drop=True) for name in ("concept", "random")
     )

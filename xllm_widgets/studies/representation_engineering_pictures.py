@@ -22,7 +22,7 @@ INK, MUTED, GREY = palette.LIGHT["ink"], palette.LIGHT["muted"], palette.CONTROL
 TOWARD, AWAY = (f"#{r:02x}{g:02x}{b:02x}" for r, g, b in (palette.TOWARD, palette.AWAY))
 
 
-@picture("reading_vectors", widths=(1.6, 1), height=3.4)
+@picture("reading_vectors", widths=(1.6, 1), height=3.4, largest=True)
 def draw_reading(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """Accuracy at every layer and place, by difference PCA; beside it every method's chosen cell and its nulls."""
     table, name = _largest(evidence.table)
@@ -30,7 +30,7 @@ def draw_reading(evidence: Evidence, axes: Sequence[Axes]) -> None:
     scan = scan[[place for place in PLACES if place in scan]]
     _grid(axes[0], scan.to_numpy()[::-1], 0.5, 1.0)
     axes[0].set_yticks(range(len(scan)), list(scan.index[::-1]))
-    axes[0].set_xticks(range(scan.shape[1]), [place.replace(" ", "\n") for place in scan], fontsize=8)
+    axes[0].set_xticks(range(scan.shape[1]), [place.replace(" ", "\n") for place in scan], fontsize=6.8)
     axes[0].set_ylabel("layer")
     chosen = table[table["chosen"] & (table["method"] == "difference PCA")].iloc[0]
     spot = (list(scan).index(chosen["token"]) - 0.5, len(scan) - 1 - list(scan.index).index(chosen["layer"]) - 0.5)
@@ -53,7 +53,7 @@ def _draw_methods(ax: Axes, chosen: pd.DataFrame, control: pd.DataFrame) -> None
     _share_axis(ax, "accuracy")
 
 
-@picture("control_vectors", widths=(1.5, 1), height=3.4)
+@picture("control_vectors", widths=(1.5, 1), height=3.4, largest=True)
 def draw_control(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """P(true) of honest and of lying speakers along the dial, and the price in perplexity."""
     table, name = _largest(evidence.table)
@@ -95,7 +95,7 @@ def _draw_cost(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     figures.caption(ax, "what it costs")
 
 
-@picture("truth_directions", widths=(1.5, 1), height=3.8)
+@picture("truth_directions", widths=(1.5, 1), height=3.8, largest=True)
 def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """Rows: trained on; columns: tested on; mass-mean. Beside it how far a push along each direction moves verdicts."""
     table, name = _largest(evidence.table)
@@ -103,8 +103,10 @@ def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
     matrix = rows.pivot(index="trained_on", columns="tested_on", values="estimate")
     matrix = matrix.loc[rows["trained_on"].unique(), rows["tested_on"].unique()]
     _grid(axes[0], matrix.to_numpy(), 0.0, 1.0, diverging=True)
-    axes[0].set_yticks(range(len(matrix)), list(matrix.index), fontsize=8)
-    axes[0].set_xticks(range(matrix.shape[1]), [c.replace("neg ", "neg\n") for c in matrix], fontsize=8)
+    names = [name.replace(" + neg ", "\nand neg ") for name in matrix.index]
+    axes[0].set_yticks(range(len(matrix)), names, fontsize=7.5)
+    turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axes[0].set_xticks(range(matrix.shape[1]), list(matrix), fontsize=7.5, **turned)
     axes[0].set_xlabel("tested on")
     layer = int(rows["layer"].iloc[0])
     figures.caption(axes[0], f"{name or _model(evidence)}, mass-mean at layer {layer}, n = {rows['n'].min()} a cell")
@@ -124,11 +126,11 @@ def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     ax.set_xlabel("NIE (1 = all the way)")
     if effects["estimate"].isna().all():
         ax.set_xlim(-0.2, 1.2)
-        ax.annotate("gives no verdicts", (0.5, 0.5), xycoords="axes fraction", ha="center", color=MUTED)
+        ax.annotate("gives no verdicts", (0.55, 0.55), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8.5)
     figures.caption(ax, "pushed along it; dashed: random")
 
 
-@picture("space_and_time", widths=(1.7, 1), height=3.6)
+@picture("space_and_time", widths=(1.7, 1), height=3.6, largest=True)
 def draw_space(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """The map drawn from inside the model (or the time line), and held-out R² by layer, held-out groups hollow."""
     table, name = _largest(evidence.table)

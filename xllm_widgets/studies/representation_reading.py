@@ -192,6 +192,17 @@ def reading_directions(pairs: Pairs, place: str, method: str = "mean difference"
     return {k: fit(method, pairs.honest["fit"][:, k, p], pairs.lying["fit"][:, k, p]) for k in layers}
 
 
+def readings_anywhere(pairs: Pairs) -> dict[int, Reading]:
+    """Layer → a logistic reading fitted on every place behind the speaker word at once, for a lens over all tokens.
+
+    A reading of one place knows only that place's word; one that has to hold at all of them cannot lean on any.
+    """
+    layers = range(pairs.honest["fit"].shape[1])
+    sides = [side["fit"][:, :, 1:].swapaxes(1, 2) for side in (pairs.honest, pairs.lying)]
+    flat = [side.reshape(-1, *side.shape[2:]) for side in sides]
+    return {k: fit("logistic", flat[0][:, k], flat[1][:, k]) for k in layers}
+
+
 def honesty_vector(lm: Any, *, place: str = "statement end", trials: int = 60, seed: int = 0) -> SteeringVector:
     """Honest minus lying, as a steering vector for every layer above the embeddings: a value to add, scale and save.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xllm_widgets.errors import XllmError
 from xllm_widgets.methods import ridge
 from xllm_widgets.studies import statistics
 from xllm_widgets.studies.controls import randomised
@@ -218,14 +219,40 @@ def world_map(lm: Any, *, trials: int = 1000, seed: int = 0, data: Any = None, g
     Columns: name, group, one per axis (truth), and "read" before each axis (held-out prediction). `grouped`: each item
     predicted by a map that saw nothing of its country. Of several subjects the first (the bundled cities) is drawn.
     """
-    import pandas as pd
-
     atlas = read_atlas(lm, all_places(trials, seed, data)[0])
     predicted, layer = predictions(atlas.streams, atlas.places, seed, grouped=grouped)
-    columns: dict[str, Any] = {"name": atlas.places.names, "group": atlas.places.groups}
-    columns |= {axis: atlas.places.targets[:, a] for a, axis in enumerate(atlas.places.axes)}
-    columns |= {f"read {axis}": predicted[:, a] for a, axis in enumerate(atlas.places.axes)}
-    return pd.DataFrame(columns).assign(layer=layer)
+    return _side_by_side(atlas.places, predicted).assign(layer=layer)
+
+
+def hidden_map(
+    lm: Any, subject: str = "space", *, hidden: Sequence[str] = (), trials: int = 400, seed: int = 0, data: Any = None
+) -> pd.DataFrame:
+    """A map ("space") or time line ("time") drawn without the `hidden` groups: columns of `world_map`, and `hidden`.
+
+    Names of other groups are predicted held out, as ever; hidden ones by a map fitted on all the others, at the layer
+    chosen there. Raises XllmError where a group has no members, or too few names are left.
+    """
+    places = next((p for p in all_places(trials, seed, data) if (p.axes == ("year",)) == (subject == "time")), None)
+    if places is None:
+        raise XllmError(f"This table has nothing about {subject}; it needs latitude and longitude, or year.")
+    if missing := [name for name in hidden if name not in places.groups]:
+        raise XllmError(f"Nobody is in {missing[0]!r}; the groups are {', '.join(sorted(set(places.groups))[:8])} …")
+    atlas = read_atlas(lm, places)
+    away = np.isin(atlas.places.groups, list(hidden))
+    known, predicted = atlas.places.at(np.flatnonzero(~away)), np.empty_like(atlas.places.targets)
+    predicted[~away], layer = predictions(atlas.streams[~away], known, seed)
+    if away.any():
+        fitted = ridge.ridge(atlas.streams[~away, layer], known.targets)
+        predicted[away] = np.asarray(fitted.predict(atlas.streams[away, layer])).reshape(away.sum(), -1)
+    return _side_by_side(atlas.places, predicted).assign(hidden=away, layer=layer)
+
+
+def _side_by_side(places: Places, predicted: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, Any] = {"name": places.names, "group": places.groups}
+    columns |= {axis: places.targets[:, a] for a, axis in enumerate(places.axes)}
+    return pd.DataFrame(columns | {f"read {axis}": predicted[:, a] for a, axis in enumerate(places.axes)})
 
 
 def summary_notes(found: MapOf) -> list[str]:

@@ -98,12 +98,15 @@ def centred(sets: Sets, split: str, names: Sequence[str], layer: int) -> tuple[n
 
 
 def choose_layer(sets: Sets) -> int:
-    """The layer where mass-mean probes read their own kind's statements best, both polarities, by halves of "fit"."""
+    """The layer where mass-mean probes read their own kind's statements best, both polarities, by halves of "fit".
+
+    The embeddings are left out: at the final token they hold a full stop, the same for all.
+    """
     scores = []
-    for layer in range(sets.streams["fit"][sets.names[0]].shape[1]):
+    for layer in range(1, sets.streams["fit"][sets.names[0]].shape[1]):
         each = [_halves(*centred(sets, "fit", sets.of_kind(kind), layer)) for kind in sets.kinds]
         scores.append(float(np.mean(each)))
-    return int(np.argmax(scores))
+    return 1 + int(np.argmax(scores))
 
 
 def _halves(X: np.ndarray, y: np.ndarray) -> float:
@@ -234,7 +237,7 @@ def truth_plane(
     sets = read_sets(lm, trials, seed, data)
     layer = choose_layer(sets) if layer is None else layer
     theta = probing.mass_mean(*centred(sets, "fit", sets.names, layer))
-    theta /= np.linalg.norm(theta)
+    theta /= np.linalg.norm(theta) or 1.0
     X, _ = centred(sets, "fit", sets.names, layer)
     other = PCA(1).fit(X - np.outer(X @ theta, theta)).components_[0]
     rows = []

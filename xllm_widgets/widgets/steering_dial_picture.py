@@ -26,7 +26,8 @@ def draw(dial: SteeringDial, figure: Figure) -> None:
     """Draws `dial` into an empty figure, whose height it sets."""
     page = Page(figure)
     page.text(0, 0.3, dial.title or "Steering dial", 11, fontweight="bold")
-    y = page.paragraph(dial.setting_in_words(), 0, 0.56, page.width, 9.5) + 0.32
+    y = page.paragraph(dial.setting["prompt"], 0, 0.6, page.width, 10) + 0.1
+    y = page.paragraph(dial.setting_in_words(), 0, y + 0.2, page.width, 9.5, ink=_MUTED) + 0.32
     y = _scale(page, dial, y)
     y = _bars(page, dial, y + 0.42)
     y = _texts(page, dial, y + 0.1)

@@ -1,0 +1,82 @@
+"""The layer × token lens with a model behind it: honesty as a probe reads it, the next word as each layer has it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xllm_widgets.errors import MissingSight
+from xllm_widgets.methods.lens import Lens, logit_lens, probe_lens
+from xllm_widgets.studies.representation_items import draw_facts, voice_for
+from xllm_widgets.studies.representation_reading import Reading, read_pairs, readings_anywhere
+
+if TYPE_CHECKING:
+    from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
+
+
+def lens_lab(
+    lm: Any,
+    prompt: str | None = None,
+    probes: Mapping[str, Mapping[int, Reading]] | None = None,
+    *,
+    targets: Sequence[str] = (),
+    honest: bool = False,
+    trials: int = 60,
+    seed: int = 0,
+    data: Any = None,
+    **lens: Any,
+) -> LayerTokenLens:
+    """Where in a text, and how deep in the model, can it be read? Probes first, then the logit lens.
+
+    `prompt`: left out, what a lying speaker (an `honest` one) says of an unseen fact. `probes`: name → layer →
+    `Reading` (direction, centre); left out, honest or lying, by logistic regression at all places behind the speaker
+    word of `trials` pairs of `data`. Special tokens, which say nothing, are left blank. `targets`: continuations whose
+    probability the logit lens follows, beside the likeliest token. Other keywords go to the `LayerTokenLens`. Raises
+    MissingSight for a model that shows no activations.
+    """
+    from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
+
+    if "activations" not in lm.sights:
+        raise MissingSight(f"{lm.name} does not show its activations; use a bundled model.")
+    if prompt is None:
+        prompt = said_by(lm, honest, seed, data)
+    if probes is None:
+        pairs = read_pairs(lm, trials, seed, data, splits=("fit",))
+        probes = {"honest or lying": readings_anywhere(pairs)}
+        lens = {"toward": "honest", "away": "lying", **lens}
+    layers = list(range(lm.n_layers + 1))
+    special = lm.tokens(prompt).special
+    readings = [_probe(name, _projected(lm, prompt, probe), layers, special) for name, probe in probes.items()]
+    readings += [_words("next word", logit_lens(lm, prompt))]
+    readings += [_words(f"next word {target.strip()}", logit_lens(lm, prompt, target=target)) for target in targets]
+    return LayerTokenLens(lm.tokens(prompt).strings, layers, readings, **lens)
+
+
+def said_by(lm: Any, honest: bool, seed: int = 0, data: Any = None) -> str:
+    """A speaker's whole sentence on an unseen fact: true from an honest one, false from a liar."""
+    from xllm_widgets.microworld.arithmetic import PEOPLE
+
+    (fact,) = draw_facts(lm, 1, "test", "test", seed, data)
+    voice, who = voice_for(lm), random.Random(f"speaker {seed}").choice(PEOPLE)
+    return voice.prompt(voice.words(honest, True)[0], who, fact.told if honest else fact.mistold)
+
+
+def _projected(lm: Any, prompt: str, probe: Mapping[int, Reading]) -> Lens:
+    directions = {k: reading.direction for k, reading in probe.items()}
+    return probe_lens(lm, prompt, directions, {k: reading.centre for k, reading in probe.items()})
+
+
+def _probe(name: str, lens: Lens, layers: Sequence[int], special: Sequence[bool]) -> Any:
+    """A reading of every layer, empty where the probe has none and on special tokens."""
+    scores = np.full((len(layers), len(lens.tokens)), np.nan)
+    scores[[layers.index(k) for k in lens.layers]] = lens.scores
+    scores[:, np.asarray(special, dtype=bool)] = np.nan
+    return {"name": name, "scores": scores, "kind": "diverging", "unit": lens.unit}
+
+
+def _words(name: str, lens: Lens) -> Any:
+    return {"name": name, "scores": lens.scores, "kind": "sequential", "unit": lens.unit, "limit": 1.0,
+            "words": lens.words}  # fmt: skip
