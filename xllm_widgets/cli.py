@@ -95,14 +95,18 @@ def models() -> None:
         raise XllmError("No bundled models were found; install xllm-widgets again, or clone it afresh.")
     examined = {name: headlines(bundled_folder(name)) for name in names}
     shown = list(dict.fromkeys(column for each in examined.values() for column in each))
-    columns = ("model", "parameters", "tokens seen", "seed", "education", "checkpoints", *shown, "on disk")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(
+        box=None, pad_edge=False
+    )  # fits 80 columns: what a name says already, size, twin and seed, is left out
+    table.add_column("model", no_wrap=True)
+    for column in ("size", "read", "ages", *shown, "MB"):
+        table.add_column(column, justify="right")
     for name in names:
         taught = recipe(name) or {}
-        cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen")), str(taught.get("seed", "–"))]
-        early = " ".join(checkpoints(name)) or "–"
+        cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen"))]
+        early = str(len(checkpoints(name)) or "–")
         scores = [examined[name].get(column, "–") for column in shown]
-        table.add_row(name, *cells, taught.get("recipe", "–"), early, *scores, _megabytes(bundled_folder(name)))
+        table.add_row(name, *cells, early, *scores, _megabytes(bundled_folder(name)))
     out.print(table)
 
 
@@ -114,7 +118,7 @@ def _short(number: float | None) -> str:
 
 
 def _megabytes(folder: Path) -> str:
-    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:.1f} MB"
+    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:.1f}"
 
 
 @app.command()

@@ -9,8 +9,8 @@ from typing import Any
 HEADLINES = {
     "head facts": "facts/head",
     "verdicts": "verdicts",
-    "3 steps worked": "problems-worked/steps=3",
-    "flipped labels": "few-shot/flipped",
+    "3 steps": "problems-worked/steps=3",
+    "flips": "few-shot/flipped",
 }
 """Columns of `xllm models` → key in `exam.json`."""
 
