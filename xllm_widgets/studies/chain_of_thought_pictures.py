@@ -56,9 +56,12 @@ def draw_worked(evidence: Evidence, axes: Sequence[Axes]) -> None:
             panel.set_title(name, fontsize=9, color=colour, pad=8)
     figures.label_lines(panel, ends, max(table["steps"]), gap=0.07)
     each = models[0][2].groupby("steps")["item"].nunique().max()
-    panels[0].set_xlabel(f"steps that the problem takes; n = {each} each, intervals 95 %", loc="left")
     if len(models) == 1:
+        panels[0].set_xlabel(f"steps that the problem takes; n = {each} each, intervals 95 %", loc="left")
         figures.caption(panels[0], models[0][0])
+    else:  # a label wider than its panel would push the panels apart
+        panels[0].set_xlabel("steps needed")
+        panels[1].set_xlabel(f"n = {each} each")
 
 
 @picture("cot_saliency", widths=(1, 1), height=2.8)

@@ -124,8 +124,9 @@ def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     ax.set_ylim(-0.6, len(effects) - 0.4)
     ax.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
     ax.set_xlabel("NIE (1 = all the way)")
+    left, right = ax.get_xlim() if effects["estimate"].notna().any() else (0.0, 0.0)
+    ax.set_xlim(min(left, -0.2), max(right, 1.2))  # nothing must not look like much
     if effects["estimate"].isna().all():
-        ax.set_xlim(-0.2, 1.2)
         ax.annotate("gives no verdicts", (0.55, 0.55), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8.5)
     figures.caption(ax, "pushed along it; dashed: random")
 
