@@ -220,5 +220,6 @@ def test_refusals_in_one_sentence(tmp_path):
 
 
 def test_a_run_says_how_long_it_will_take():
-    short, long = (training.estimate_seconds(training.make_plan("0.1m", "base", 0, n * TOKENS)) for n in (1, 100))
+    tokens = (training.TOKENS_A_STEP, 100 * TOKENS)
+    short, long = (training.estimate_seconds(training.make_plan("0.1m", "base", 0, n)) for n in tokens)
     assert 0 < short < long

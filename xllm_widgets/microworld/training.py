@@ -395,7 +395,8 @@ class Run:
 
 def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
     """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
-    probe = Run(replace(plan, recipe="base"), Path(os.devnull), device)  # needs no other model to go on from
+    # needs no other model to go on from, and has steps enough
+    probe = Run(replace(plan, recipe="base", tokens=FIRST_CYCLE), Path(os.devnull), device)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 1000, TOKENS_A_STEP)
     probe.train_step(ids, ids % 8 == 0)
