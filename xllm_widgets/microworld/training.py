@@ -427,8 +427,8 @@ def train(
         size: "0.1m", "0.3m", "1m", "3m" or "7m".
         recipe: "base", "chat" (which goes on from base), or a counterfactual education (see `corpus.RECIPES`).
         seed: decides both the documents drawn and the initial weights.
-        tokens: how many tokens the model reads; left out, what `make_plan` says. More whole cycles than a finished run
-            has read carry it on.
+        tokens: how many tokens the model reads; left out, what `make_plan` says. More whole cycles than a finished run,
+            or the bundled model of this name, has read carry it on.
         keep_at: token counts at which a checkpoint is exported to `checkpoints/`, named like "0.5M".
         save_every: steps between saved states.
         on_progress: called after every step.
