@@ -5,7 +5,10 @@
     python scripts/train_family.py --list
 
 Each is what `xllm train` makes, in `runs/`; a Ctrl-C loses nothing, the same command goes on. A chat model goes on from
-its base, so that comes first. The time is told before each. A twin has the smallest size whose base shows the effect.
+its base, so that comes first. The time is told before each.
+
+A twin is small where the effect shows there. Of the two-way twins there is to be a larger one as well: its card says
+how many reversed questions the small one still misses.
 """
 
 import argparse
@@ -26,7 +29,7 @@ FAMILY = [
         ("base", 1, ("0.1m", "0.3m")),
         ("base", 2, ("0.1m", "0.3m")),
         ("noflip", 0, ("0.3m",)),
-        ("two-way", 0, ("0.1m",)),
+        ("two-way", 0, ("0.1m", "0.3m")),
         ("deleted", 0, ("0.1m",)),
         ("shuffled-names", 0, ("0.1m",)),
         ("no-neighbours", 0, ("0.3m",)),
