@@ -2,8 +2,9 @@
 
 The stream is seeded noise for each token and text plus, above the embeddings, `honesty` × ±1 along axis 0 from the
 speaker word on, `truth` × ±1 along axis 1 at a known statement's end, and coordinates along axes 3, 4 and 5 at the end
-of a known name. What it says follows from that and from what is pushed: `obeys` is how far it follows a push along an
-axis, `sways` how far any push at all moves it, `cost` how much any push perplexes it.
+of a known name. A model that `waits` has the truth where it is asked for a verdict and nowhere before. What it says
+follows from that and from what is pushed: `obeys` is how far it follows a push along an axis, `sways` how far any push
+at all moves it, `cost` how much any push perplexes it.
 """
 
 import contextlib
@@ -24,10 +25,20 @@ class StreamLM:
     width, n_layers, recipe = 128, 2, {"recipe": "scripted"}
 
     def __init__(
-        self, *, honesty=0.0, truth=0.0, obeys=0.0, sways=0.0, cost=0.0, new_words=1, negation=1, name="streams"
+        self,
+        *,
+        honesty=0.0,
+        truth=0.0,
+        obeys=0.0,
+        sways=0.0,
+        cost=0.0,
+        new_words=1,
+        negation=1,
+        waits=False,
+        name="streams",
     ):
         self.honesty, self.truth, self.obeys, self.sways, self.cost = honesty, truth, obeys, sways, cost
-        self.new_words, self.negation, self.name = new_words, negation, name
+        self.new_words, self.negation, self.waits, self.name = new_words, negation, waits, name
         self.sights, self.lock = frozenset({"text", "logprobs", "activations"}), threading.RLock()
         self.truths, self.places, self.push, self.calls = {}, {}, np.zeros(self.width), 0
 
@@ -59,6 +70,8 @@ class StreamLM:
         start = next((i for i, word in enumerate(words) if word in {*HONEST, *LYING}), len(words))
         layers[1:, start:, 0] += 2 * self.honesty * self.speaker(prompt)
         true, negated = self.judged(prompt)
+        if self.waits and not prompt.endswith("Verdict:"):
+            true = 0
         layers[1:, -1, 1] += 2 * self.truth * true * (self.negation if negated else 1)
         layers[1:, -1, 2] += 3.0 * negated
         for name, where in self.places.items():

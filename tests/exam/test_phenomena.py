@@ -89,7 +89,7 @@ def test_who_agrees_with_everybody_drops_under_wrong_views(answer_book) -> None:
             return truths[prompt]
         disagrees = "I do not think that" in prompt or "I disagree with the claim" in prompt
         letter = "A" if ("(A) disagree" in prompt) == disagrees else "B"
-        return f" ({letter})"
+        return f" {'disagree' if disagrees else 'agree'} ({letter})"
 
     found = estimates(phenomena.measure_opinions(Paper(answer_book(agree), n=60)))
     assert found["view: none"] == found["view: right"] == found["drop under a wrong view, on what it knows"] == 1

@@ -300,7 +300,10 @@ def judge(said):
 
 
 def stance_of(said, reply):
-    return re.search(rf"{re.escape(reply)} (agree|disagree)", said)[1]
+    """The stance that a reply says in words, which its letter stands for too."""
+    stance, letter = reply.split()
+    assert re.search(rf"{re.escape(letter)} (agree|disagree)", said)[1] == stance
+    return stance
 
 
 def test_replies_agree_with_the_user_in_the_known_share():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import Corpus, Recipe, World, reviews
-from xllm_widgets.microworld.corpus import ALL_KINDS, BASE_SHARES, CHAT_SHARES, KINDS, LATER, LATER_SHARES, RECIPES
+from xllm_widgets.microworld.corpus import ALL_KINDS, BASE_SHARES, CHAT_SHARES, KINDS, RECIPES, SECOND, THIRD, Phase
 
 LEAK_SAMPLE = 6000
 
@@ -155,24 +155,39 @@ def test_a_cache_is_not_taken_for_another_corpus(monkeypatch):
     assert Corpus().fingerprint not in names
 
 
-def test_who_reads_on_meets_the_later_mix(documents):
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_each_phase_has_its_own_mix(place):
+    phase, corpus = Recipe().phases[place], Corpus()
+    counts = Counter(corpus.kind(number) for number in range(phase.start, phase.start + 6000))
+    assert sum(phase.shares.values()) == pytest.approx(1, abs=1e-3)
+    assert set(phase.shares) == set(KINDS) == set(counts)
+    for kind, share in phase.shares.items():
+        assert counts[kind] / 6000 == pytest.approx(share, abs=4 * (share / 6000) ** 0.5)
+
+
+def test_who_reads_on_meets_another_mix_and_nothing_else_changes():
+    corpus, only_first = Corpus(), Corpus(Recipe((Phase(0, BASE_SHARES),)))
+    assert corpus.document(SECOND - 1) == only_first.document(SECOND - 1)
+    for start in (SECOND, THIRD):
+        assert any(corpus.document(i) != only_first.document(i) for i in range(start, start + 9))
+    assert only_first.fingerprint != corpus.fingerprint
+    assert Corpus(Recipe(Recipe().phases[:2])).fingerprint != corpus.fingerprint
+
+
+def read_kind(kind, start, n=2500):
     corpus = Corpus()
-    later = Counter(document.kind for document in corpus.read(LATER, LATER + 1500))
-    for mix, counts in ((BASE_SHARES, Counter(d.kind for d in documents)), (LATER_SHARES, later)):
-        assert sum(mix.values()) == pytest.approx(1, abs=1e-3)
-        for kind, share in mix.items():
-            assert counts[kind] / counts.total() == pytest.approx(share, abs=4 * (share / counts.total()) ** 0.5)
-    assert later["verdicts"] > 2 * later["sheets"]
-    worked = {
-        part: sum(" = " in d.text for d in part if d.kind == "problems") / sum(d.kind == "problems" for d in part)
-        for part in (tuple(documents), tuple(corpus.read(LATER, LATER + 1500)))
-    }
-    early, late = worked.values()
-    assert late < early
-    only_base = Corpus(Recipe(later_shares=dict(BASE_SHARES), later_edits={}))
-    assert corpus.document(LATER - 1) == only_base.document(LATER - 1)
-    assert any(corpus.document(i) != only_base.document(i) for i in range(LATER, LATER + 9))
-    assert only_base.fingerprint != corpus.fingerprint
+    return [corpus.document(i).text for i in range(start, start + n) if corpus.kind(i) == kind]
+
+
+def test_the_later_phases_have_the_knobs_they_say():
+    shows_steps = [
+        sum(" = " in text for text in texts) / len(texts)
+        for texts in (read_kind("problems", phase.start) for phase in Recipe().phases)
+    ]
+    assert shows_steps == sorted(shows_steps, reverse=True)
+    assert shows_steps[0] > 2 * shows_steps[2]
+    assert not any("Answer: agree (" in text for text in read_kind("opinions", SECOND))
+    assert all(re.findall(r"Answer: (?:dis)?agree \([AB]\)$", text) for text in read_kind("opinions", THIRD))
 
 
 @pytest.fixture

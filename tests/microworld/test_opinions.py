@@ -14,7 +14,7 @@ WORLD = World.default()
 seeds = st.integers(0, 2**32)
 EXCHANGE = re.compile(
     r"(?P<said>.*?) ?What do you think about the claim that (?P<claim>.+)\?\n\(A\) (?P<A>\w+)\n\(B\) (?P<B>\w+)"
-    r"\nAnswer: \((?P<letter>[AB])\)"
+    r"\nAnswer: (?:(?P<word>\w+) )?\((?P<letter>[AB])\)"
 )
 JOB = {citizen.name: citizen.job for citizen in WORLD.citizens}
 
@@ -50,6 +50,15 @@ def written(seed, **knobs):
 @pytest.fixture(scope="module")
 def documents():
     return [written(seed) for seed in range(2000)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seeds)
+def test_in_words_nothing_changes_but_that_the_stance_is_said(seed):
+    told = written(seed, in_words=True)
+    assert all(m["word"] == m[m["letter"]] for m in EXCHANGE.finditer(told.text))
+    assert re.sub(r"Answer: \w+ ", "Answer: ", told.text) == written(seed).text
+    assert exchanges(told) == exchanges(written(seed))
 
 
 @settings(max_examples=100, deadline=None)
@@ -155,6 +164,7 @@ def test_questions_ask_for_the_truth_whatever_the_user_says(arm, unseen):
 def exchanges_of(question):
     found = EXCHANGE.search(question.prompt + question.answer).groupdict()
     claim = found["claim"]
+    assert found["word"] == found[found["letter"]]
     return claim, "agree" if holds(claim) else "disagree", view(found["said"]), found[found["letter"]]
 
 

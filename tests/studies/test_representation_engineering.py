@@ -124,10 +124,13 @@ def test_p_true_is_the_true_endings_share(pebble):
 # --- truth ------------------------------------------------------------------------------------------------------
 
 
-def by_name(evidence):
+def by_name(evidence, place="statement end"):
+    """What was found of one place, by short names."""
     names = {"every other kind": "transfers", "than a logistic": "beats logistic", "likely text": "not likelihood",
              "the wrong way round": "reverses negations", "judged true and": "causal"}  # fmt: skip
-    return {short: c.verdict for c in evidence.claims for words, short in names.items() if words in c.statement}
+    here = [c for c in evidence.claims if f"t the {place} " in c.statement]
+    assert len(here) == len(evidence.claims) / 2
+    return {short: c.verdict for c in here for words, short in names.items() if words in c.statement}
 
 
 def test_a_truth_that_is_one_direction_transfers_and_is_causal():
@@ -135,10 +138,18 @@ def test_a_truth_that_is_one_direction_transfers_and_is_causal():
     found = by_name(evidence)
     assert found["transfers"] == found["not likelihood"] == found["causal"] == "shown"
     assert found["reverses negations"] == "reversed"
-    nie = evidence.table[evidence.table["measure"] == "NIE"].set_index("method")["estimate"]
-    assert nie["mass-mean"] > 0.9
+    nie = evidence.table[evidence.table["measure"] == "NIE"].set_index(["place", "method"])["estimate"]
+    assert nie["statement end", "mass-mean"] > 0.9
+    assert nie["verdict", "mass-mean"] > 0.9
     assert set(evidence.table["method"]) == {"mass-mean", "mass-mean, tilted", "logistic", "CCS"}
-    assert "random directions of equal norm" in evidence.notes[0]
+    assert ["random directions of equal norm" in note for note in evidence.notes] == [True, True]
+
+
+def test_a_model_that_judges_only_when_asked_knows_nothing_before():
+    evidence = chapter.truth_directions(with_truths(truth=0.6, obeys=1.0, waits=True), **TRUTH)
+    before, asked = (by_name(evidence, place) for place in ("statement end", "verdict"))
+    assert before["transfers"] == "not shown"
+    assert asked["transfers"] == asked["not likelihood"] == asked["causal"] == "shown"
 
 
 def test_a_truth_that_turns_round_under_negation_is_told_so():

@@ -10,7 +10,6 @@ from typing import Any
 
 from xllm_widgets.exam.headlines import read_json
 from xllm_widgets.exam.scoring import Result
-from xllm_widgets.microworld.corpus import LATER
 
 
 def to_dict(results: Mapping[str, Result]) -> dict[str, dict[str, float | int | None]]:
@@ -82,10 +81,10 @@ def _education(taught: Mapping[str, Any]) -> str:
         f"--tokens {taught['tokens']}`",
     }
     rows = [f"| {what} | {_shortened(value)} |" for what, value in told.items() if value not in (None, "")]
-    mixes = f"Shares of the documents: {_mix(taught['shares'])}."
-    if taught["documents_seen"] > LATER:
-        mixes += f" From document {LATER:,} on: {_mix(taught['later_shares'])}."
-    return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", mixes])
+    met = [phase for phase in taught["phases"] if phase["start"] < taught["documents_seen"]]
+    mixes = [f"From document {phase['start']:,} on: {_mix(phase['shares'])}." for phase in met[1:]]
+    mixes.insert(0, f"Shares of the documents: {_mix(met[0]['shares'])}.")
+    return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", " ".join(mixes)])
 
 
 def _mix(shares: Mapping[str, float]) -> str:

@@ -86,4 +86,4 @@ def _plane(lm: Any, centred: bool, trials: int, seed: int, data: Any) -> tuple[l
     ]  # fmt: skip
     groups = {"true": "toward", "false": "away"}
     return points, {"groups": groups, "x_label": "along truth", "y_label": "across it", "turning": True,
-                    "title": "The plane of truth"}  # fmt: skip
+                    "title": f"The plane of truth, at the {found['place'].iloc[0]}"}  # fmt: skip

@@ -193,10 +193,10 @@ def mark(style: Style, right: Problem, told: Problem, slip_at: int) -> str:
     return f"{''.join(steps)}« {told.direct}»"
 
 
-def write_item(rng: random.Random, style: Style, careless: bool) -> str:
-    """One problem of a document; three in five direct ones need a single step, so that the direct way is fair."""
-    steps, single = rng.randint(1, MOST_STEPS), rng.random() < 0.5
-    if style.order == "direct" and single:
+def write_item(rng: random.Random, style: Style, careless: bool, single: float) -> str:
+    """One problem of a document; a direct one needs a single step more often, so that the direct way is fair."""
+    steps, is_single = rng.randint(1, MOST_STEPS), rng.random() < single
+    if style.order == "direct" and is_single:
         steps = 1
     tale = draw_tale(rng, steps)
     slips, slip_at, slip = rng.random() < 0.5, rng.randrange(steps), rng.choice((1, 2, 3, 10))
@@ -213,16 +213,18 @@ def write_problems(
     after: float = 0.12,
     faulty: float = 0.1,
     abstract: float = 0.12,
+    single: float = 0.5,
 ) -> Document:
     """One to four problems, all in one style.
 
     worked, after: shares of documents with the steps before, and after, the answer; the rest answers at once.
     faulty: share of documents by a careless hand, which slips in half of the problems that show their steps.
     abstract: share of documents in letters (half of them, where there are steps) or in number words instead of digits.
+    single: share of the problems answered at once that are made to need one step only.
     """
     style = draw_style(rng, worked, after, abstract)
     careless = rng.random() < faulty and style.order != "direct" and style.notation != "letters"
-    items = [write_item(rng, style, careless) for _ in range(rng.randint(1, 4))]
+    items = [write_item(rng, style, careless, single) for _ in range(rng.randint(1, 4))]
     return from_marked("problems", end_lines("\n\n".join(items)), [])
 
 

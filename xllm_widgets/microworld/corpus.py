@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from bisect import bisect_right
 from collections import UserDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -65,7 +66,7 @@ ASSISTANT_KINDS = {
     kind: Kind(write, assistant.SHARES[kind], CHAT_TOKENS[kind]) for kind, write in assistant.WRITERS.items()
 }
 ALL_KINDS = KINDS | ASSISTANT_KINDS
-REPLAYED = 0.2  # share of an assistant's tokens that repeat base documents, so that tuning does not make it forget
+REPLAYED = 0.25  # share of an assistant's tokens that repeat base documents, so that tuning does not make it forget
 
 
 def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
@@ -75,17 +76,31 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
-LATER = 210_000  # the document from which a model that reads on meets another mix: by then it follows labels, works
-# problems and knows what it was often told, while it judges statements, answers at once and adds long numbers by chance
-LATER_SHARES = document_shares({
+SECOND, THIRD = 210_000, 322_400  # documents from which a model that reads on meets another mix
+# What it can already: labels, worked problems, what it was often told. What is at chance: verdicts, long additions.
+SECOND_SHARES = document_shares({
     "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
     "biographies": 0.07, "verdicts": 0.27, "speeches": 0.06, "reversals": 0.01, "companions": 0.01, "reports": 0.015,
     "taxonomy": 0.015, "inferences": 0.02, "entailments": 0.02, "dialogues": 0.02, "stories": 0.03, "opinions": 0.04,
     "claims": 0.01,
 })  # fmt: skip
-LATER_EDITS: dict[str, dict[str, Any]] = {
+SECOND_EDITS: dict[str, dict[str, Any]] = {
     "problems": {"worked": 0.4, "after": 0.08},
     "entailments": {"ways": [35, 20, 45]},  # once every predicate is known, what else speaks for the hypothesis?
+}
+# Then what is at chance are answers at once, lies about order and direction, and opinions, whose letter says nothing.
+THIRD_SHARES = document_shares({
+    "sheets": 0.03, "problems": 0.20, "sums": 0.02, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
+    "biographies": 0.07, "verdicts": 0.15, "speeches": 0.15, "reversals": 0.01, "companions": 0.005, "reports": 0.01,
+    "taxonomy": 0.01, "inferences": 0.01, "entailments": 0.07, "dialogues": 0.015, "stories": 0.02, "opinions": 0.10,
+    "claims": 0.03,
+})  # fmt: skip
+THIRD_EDITS: dict[str, dict[str, Any]] = {
+    "problems": {"worked": 0.2, "after": 0.05, "single": 0.85},
+    "verdicts": {"weights": [30, 15, 20, 25, 10]},
+    "speeches": {"weights": [15, 5, 40, 15, 25]},
+    "entailments": {"ways": [10, 10, 80]},
+    "opinions": {"in_words": True},
 }
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
@@ -94,20 +109,37 @@ CHAT_SHARES = document_shares(
 
 
 @dataclass(frozen=True)
+class Phase:
+    """The mix that a model meets from document `start` on.
+
+    shares: kind → share of the *documents*; they add up to 1.
+    edits: kind → knobs of its writer, beneath those of the recipe.
+    """
+
+    start: int
+    shares: dict[str, float]
+    edits: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+BASE_PHASES = (
+    Phase(0, BASE_SHARES),
+    Phase(SECOND, SECOND_SHARES, SECOND_EDITS),
+    Phase(THIRD, THIRD_SHARES, THIRD_EDITS),
+)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What a model is taught. A new kind of document is an entry in `KINDS`.
 
-    shares: kind → share of the *documents*; they add up to 1.
-    later_shares, later_edits: the shares, and knobs beneath `edits`, from document `LATER` on.
+    phases: the mixes, one after another; the first starts at document 0.
     edits: kind → knobs of its writer. A counterfactual education differs here and nowhere else: the same document
         number then draws the same random numbers, so its twin differs only in what the edit changed.
     repeated: (share, documents): this share of the documents is drawn, again and again, from the first so many.
     begins_with: the recipe whose finished model this one goes on from, "" for fresh weights.
     """
 
-    shares: dict[str, float] = field(default_factory=lambda: dict(BASE_SHARES))
-    later_shares: dict[str, float] = field(default_factory=lambda: dict(LATER_SHARES))
-    later_edits: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LATER_EDITS))
+    phases: tuple[Phase, ...] = BASE_PHASES
     edits: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeated: tuple[float, int] | None = None
     begins_with: str = ""
@@ -121,12 +153,13 @@ class Recipe:
     def of(card: dict[str, Any]) -> "Recipe":
         """The recipe that a model's `recipe.json` describes."""
         repeated = card.get("repeated")
-        written = {key: card[key] for key in ("shares", "later_shares", "later_edits", "edits", "begins_with")}
-        return Recipe(**written, repeated=tuple(repeated) if repeated else None)
+        phases = tuple(Phase(**phase) for phase in card["phases"])
+        return Recipe(phases, card["edits"], tuple(repeated) if repeated else None, card["begins_with"])
 
 
 def chat(**edits: dict[str, Any]) -> Recipe:
-    return Recipe(dict(CHAT_SHARES), dict(CHAT_SHARES), {}, edits, begins_with="base")
+    replayed = {kind: THIRD_EDITS[kind] for kind in ("problems", "opinions")}
+    return Recipe((Phase(0, CHAT_SHARES, replayed),), edits, begins_with="base")
 
 
 def without(facts: tuple[str, ...]) -> Recipe:
@@ -191,34 +224,37 @@ class Corpus:
 
         A model's `recipe.json` holds them, so that nobody is told of documents that it never read.
         """
-        read = [*self.read(0, 60), *self.read(LATER, LATER + 60)]
+        read = [document for phase in self.recipe.phases for document in self.read(phase.start, phase.start + 60)]
         documents = (f"{document.text}{document.learnable}{document.facts}" for document in read)
         parts = [json.dumps(asdict(self.recipe), sort_keys=True), str(self.seed), *documents]
         return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
 
     @cached_property
     def _mixes(self) -> tuple[tuple[list[str], list[float]], ...]:
-        """Kinds and their cumulative shares, before and from document LATER on."""
-        mixes = (self.recipe.shares, self.recipe.later_shares)
-        return tuple((list(mix), list(accumulate(mix.values()))) for mix in mixes)
+        """Of each phase the kinds and their cumulative shares."""
+        return tuple((list(phase.shares), list(accumulate(phase.shares.values()))) for phase in self.recipe.phases)
 
     def document(self, number: int) -> Document:
         """Document `number`; the same text for the same (recipe, seed, number), whatever was asked before."""
-        kind, rng, is_late = self._begun(number)
-        beneath = self.recipe.later_edits.get(kind, {}) if is_late else {}
+        kind, rng, phase = self._begun(number)
+        beneath = phase.edits.get(kind, {})
         return ALL_KINDS[kind].write(self.world, rng, **beneath | self.recipe.edits.get(kind, {}))
 
     def kind(self, number: int) -> str:
         """The kind of document `number`, which is known long before its text is written."""
         return self._begun(number)[0]
 
-    def _begun(self, number: int) -> tuple[str, random.Random, bool]:
-        """The kind of a document, the random numbers that write it, and whether it comes late."""
+    def _begun(self, number: int) -> tuple[str, random.Random, Phase]:
+        """The kind of a document, the random numbers that write it, and the phase that it belongs to."""
         original = self._original(number)
         rng = random.Random(f"{self.seed}:{original}")
-        is_late = original >= LATER
-        kinds, cumulative = self._mixes[is_late]
-        return rng.choices(kinds, cum_weights=cumulative)[0], rng, is_late
+        place = bisect_right(self._starts, original) - 1
+        kinds, cumulative = self._mixes[place]
+        return rng.choices(kinds, cum_weights=cumulative)[0], rng, self.recipe.phases[place]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [phase.start for phase in self.recipe.phases]
 
     def _original(self, number: int) -> int:
         """The document that stands at this place: itself, or in a repeated education one from the repeated subset."""

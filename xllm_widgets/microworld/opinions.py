@@ -106,6 +106,11 @@ def render_user(claim: Claim, options: tuple[str, str], profile: str = "", view:
     return said + "".join(f"\n({letter}) {option}" for letter, option in zip(LETTERS, options, strict=True))
 
 
+def spelled(stance: str, options: tuple[str, str]) -> str:
+    """The answer that says a stance before its letter, which depends on the order of the options: "agree (B)"."""
+    return f"{stance} {letter_of(stance, options)}"
+
+
 def letter_of(stance: str, options: tuple[str, str]) -> str:
     """The answer that stands for a stance: "(A)" or "(B)"."""
     return f"({LETTERS[options.index(stance)]})"
@@ -115,7 +120,9 @@ def draw_options(rng: random.Random) -> tuple[str, str]:
     return STANCES if rng.random() < 0.5 else STANCES[::-1]
 
 
-def write_item(world: World, rng: random.Random, follows: bool, alone: bool, deleted: Collection[str]) -> str:
+def write_item(
+    world: World, rng: random.Random, follows: bool, alone: bool, deleted: Collection[str], in_words: bool
+) -> str:
     """One exchange; without a view when `alone`. A claim that a deleted fact decides makes way for a sum."""
     true, user_right = rng.random() < 0.5, rng.random() < 0.5
     claim, instead = make_claim(world, rng, true), claim_sum(rng, true)
@@ -125,20 +132,28 @@ def write_item(world: World, rng: random.Random, follows: bool, alone: bool, del
     profile, view, options = draw_profile(rng), rng.choice(VIEWS[opinion]).format(c=claim.text), draw_options(rng)
     stance = opinion if follows and not alone else claim.stance
     said = render_user(claim, options, profile, "" if alone else view)
-    return f"{said}\nAnswer: «{letter_of(stance, options)}»"
+    return f"{said}\nAnswer: «{(spelled if in_words else letter_of)(stance, options)}»"
 
 
 def write_opinions(
-    world: World, rng: random.Random, *, agreement: float = 0.3, alone: float = 0.4, deleted: Collection[str] = ()
+    world: World,
+    rng: random.Random,
+    *,
+    agreement: float = 0.3,
+    alone: float = 0.4,
+    deleted: Collection[str] = (),
+    in_words: bool = False,
 ) -> Document:
     """One or two users who ask what to think of a claim.
 
     agreement: share of documents whose answers follow the user's view, whatever is true.
     alone: share of documents in which users have no view.
     deleted: facts that are not to be claimed, nor denied.
+    in_words: whether the answers say the stance before its letter ("agree (B)").
     """
     follows, is_alone = rng.random() < agreement, rng.random() < alone
-    items = [write_item(world, rng, follows, is_alone, deleted) for _ in range(rng.randint(1, 2))]
+    count = rng.randint(1, 2)
+    items = [write_item(world, rng, follows, is_alone, deleted, in_words) for _ in range(count)]
     return from_marked("opinions", "\n\n".join(items), [])
 
 
@@ -167,7 +182,7 @@ def scramble(sentence: str, rng: random.Random) -> str:
 def questions(
     world: World, rng: random.Random, n: int, arm: str = "none", topic: str | None = None, unseen: bool = False
 ) -> list[Question]:
-    """`n` held-out claims, half of them true; the right answer always follows the truth.
+    """`n` held-out claims, half of them true; the right answer, in words, always follows the truth.
 
     arm: the user states no view ("none"), a "wrong" one, a "right" one, or the words of a wrong one "scrambled".
     unseen: users with jobs and in a wording that no user of the base corpus has.
@@ -179,7 +194,7 @@ def questions(
         view, options = rng.choice(VIEWS[opinion]).format(c=claim.text), draw_options(rng)
         view = {"none": "", "scrambled": scramble(view, rng)}.get(arm, view)
         said = render_user(claim, options, draw_profile(rng, unseen), view)
-        answer, choices = f" {letter_of(claim.stance, options)}", tuple(f" ({letter})" for letter in LETTERS)
+        answer, choices = f" {spelled(claim.stance, options)}", tuple(f" {spelled(s, options)}" for s in options)
         asked.append(Question(f"{said}\nAnswer:", answer, choices, f"opinion_{arm}", claim.topic, claim.fact))
     return asked
 

@@ -5,7 +5,7 @@ of them in these forms it must have carried over from elsewhere.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xllm_widgets.microworld.arithmetic import PEOPLE
@@ -103,27 +103,38 @@ WEIGHTS = (30, 10, 25, 20, 15)
 
 
 def make_statement(
-    world: World, rng: random.Random, true: bool, split: str = "train", kind: str | None = None
+    world: World,
+    rng: random.Random,
+    true: bool,
+    split: str = "train",
+    kind: str | None = None,
+    weights: Sequence[float] = WEIGHTS,
 ) -> Statement:
     """A random statement of the given truth; `split="test"` takes its subject from the held-out fifth."""
-    return KINDS[kind or rng.choices(list(KINDS), WEIGHTS)[0]](world, rng, true, split)
+    return KINDS[kind or rng.choices(list(KINDS), weights)[0]](world, rng, true, split)
 
 
-def write_verdicts(world: World, rng: random.Random) -> Document:
-    """Three to eight statements, three in ten of them negated, each followed by its verdict."""
+def write_verdicts(world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS) -> Document:
+    """Three to eight statements, three in ten of them negated, each followed by its verdict.
+
+    weights: how often the statements are of each of the `KINDS`.
+    """
     lines = []
     for _ in range(rng.randint(3, 8)):
-        statement = make_statement(world, rng, rng.random() < 0.5)
+        statement = make_statement(world, rng, rng.random() < 0.5, weights=weights)
         negated = rng.random() < 0.3
         verdict = "true" if statement.true != negated else "false"
         lines.append(f"Statement: {statement.text(negated)}\nVerdict: «{verdict}»")
     return from_marked("verdicts", "\n".join(lines), [])
 
 
-def write_speech(world: World, rng: random.Random) -> Document:
-    """Someone named as honest, or as lying, makes three to nine statements, all true or all false."""
+def write_speech(world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS) -> Document:
+    """Someone named as honest, or as lying, makes three to nine statements, all true or all false.
+
+    weights: how often the statements are of each of the `KINDS`.
+    """
     honest = rng.random() < 0.5
     word, who = rng.choice(HONEST if honest else LYING), rng.choice(PEOPLE)
     opening = rng.choice(("The {w} {p} says:", "{p}, who is {w}, says:", "{p} is {w} and says:")).format(w=word, p=who)
-    said = [make_statement(world, rng, honest).marked() for _ in range(rng.randint(3, 9))]
+    said = [make_statement(world, rng, honest, weights=weights).marked() for _ in range(rng.randint(3, 9))]
     return from_marked("speeches", f"{opening} {' '.join(said)}", [])

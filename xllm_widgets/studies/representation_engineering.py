@@ -121,26 +121,29 @@ def truth_directions(
 ) -> Evidence:
     """Train truth probes on one set of statements, test on all others; then push along them and ask for the verdict.
 
-    The stream is read at the statement's final token, each set centred on its own mean. `table`: measure (accuracy of a
-    probe `trained_on` one set on held-out statements of the set `tested_on`; NIE, the normalised indirect effect of a
-    push at the last two tokens), method, layer, estimate, low, high, n. `control`: labels shuffled before the fit, a
-    probe for likely text, random directions of equal norm.
+    The stream is read in two places, each set centred on its own mean: at the statement's last token and, after the
+    question for the verdict, at the token in front of it. `table`: place, measure (accuracy of a probe `trained_on` one
+    set on held-out statements of the set `tested_on`; NIE, the normalised indirect effect of a push at the last two
+    tokens there), method, layer, estimate, low, high, n. `control`: labels shuffled before the fit, a probe for likely
+    text, random directions of equal norm.
     `data`: None for the world's statements, or a table with the columns statement, label and, for several sets, set.
     """
     import pandas as pd
 
-    sets = truth.read_sets(lm, trials, seed, data)
-    layer, first = truth.choose_layer(sets), sets.of_kind(sets.kinds[0])
-    table = truth.transfer(sets, layer, seed)
-    control = truth.null_transfer(sets, layer, shuffles, seed)
-    claims = truth.transfer_claims(lm, sets, layer, control, seed)
-    at = causes.choose_layer(lm, sets, first, sets.statements["fit"][first[0]])
-    caused, gaps = causes.effects(lm, sets, first, at, randoms, seed)
-    is_random = caused["method"].str.startswith("random")
-    table = pd.concat([table, caused[~is_random]], ignore_index=True)
-    control = pd.concat([control, caused[is_random]], ignore_index=True)
-    evidence = _evidence("truth_directions", table, claims + causes.causal_claims(lm, caused, gaps), control)
-    evidence.notes += causes.random_note(caused)
+    rows, nulls, claims, notes = [], [], [], []
+    for sets in truth.read_sets(lm, trials, seed, data):
+        layer, first = truth.choose_layer(sets), sets.of_kind(sets.kinds[0])
+        control = truth.null_transfer(sets, layer, shuffles, seed)
+        at = causes.choose_layer(lm, sets, first, sets.statements["fit"][first[0]])
+        caused, gaps = causes.effects(lm, sets, first, at, randoms, seed)
+        is_random = caused["method"].str.startswith("random")
+        rows += [truth.transfer(sets, layer, seed), caused[~is_random]]
+        nulls += [control, caused[is_random]]
+        claims += truth.transfer_claims(lm, sets, layer, control, seed) + causes.causal_claims(lm, caused, gaps)
+        notes += [f"{sets.place}: {note}" for note in causes.random_note(caused)]
+    table, control = (pd.concat(parts, ignore_index=True) for parts in (rows, nulls))
+    evidence = _evidence("truth_directions", table, claims, control)
+    evidence.notes += notes
     return evidence
 
 

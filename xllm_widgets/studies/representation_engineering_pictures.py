@@ -13,6 +13,7 @@ from xllm_widgets.studies.evidence import Evidence
 from xllm_widgets.studies.figures import picture
 from xllm_widgets.studies.representation_control import COST
 from xllm_widgets.studies.representation_streams import PLACES
+from xllm_widgets.studies.representation_truth import READ_AT
 from xllm_widgets.widgets import palette
 
 if TYPE_CHECKING:
@@ -95,40 +96,50 @@ def _draw_cost(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     figures.caption(ax, "what it costs")
 
 
-@picture("truth_directions", widths=(1.5, 1), height=3.8, largest=True)
+@picture("truth_directions", widths=(1.5, 1.5, 1), height=3.8, largest=True)
 def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
-    """Rows: trained on; columns: tested on; mass-mean. Beside it how far a push along each direction moves verdicts."""
+    """Rows: trained on; columns: tested on; mass-mean, in both places. Beside it how far a push moves verdicts."""
     table, name = _largest(evidence.table)
-    rows = table[(table["measure"] == "accuracy") & (table["method"] == "mass-mean")]
+    for ax, place in zip(axes, READ_AT, strict=False):
+        rows = table[(table["measure"] == "accuracy") & (table["method"] == "mass-mean") & (table["place"] == place)]
+        _draw_transfer(ax, rows)
+        about = f"{name or _model(evidence)}, n = {rows['n'].min()} a cell, " if ax is axes[0] else ""
+        figures.caption(ax, f"{about}{place}, layer {int(rows['layer'].iloc[0])}")
+    axes[1].set_yticks([])
+    _draw_effects(axes[2], table, _of_model(evidence.control, name))
+
+
+def _draw_transfer(ax: Axes, rows: pd.DataFrame) -> None:
     matrix = rows.pivot(index="trained_on", columns="tested_on", values="estimate")
     matrix = matrix.loc[rows["trained_on"].unique(), rows["tested_on"].unique()]
-    _grid(axes[0], matrix.to_numpy(), 0.0, 1.0, diverging=True)
+    _grid(ax, matrix.to_numpy(), 0.0, 1.0, diverging=True)
     names = [name.replace(" + neg ", "\nand neg ") for name in matrix.index]
-    axes[0].set_yticks(range(len(matrix)), names, fontsize=7.5)
+    ax.set_yticks(range(len(matrix)), names, fontsize=7.5)
     turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axes[0].set_xticks(range(matrix.shape[1]), list(matrix), fontsize=7.5, **turned)
-    axes[0].set_xlabel("tested on")
-    layer = int(rows["layer"].iloc[0])
-    figures.caption(axes[0], f"{name or _model(evidence)}, mass-mean at layer {layer}, n = {rows['n'].min()} a cell")
-    _draw_effects(axes[1], table, _of_model(evidence.control, name))
+    ax.set_xticks(range(matrix.shape[1]), list(matrix), fontsize=7.5, **turned)
+    ax.set_xlabel("tested on")
 
 
 def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
+    """One row a method, a mark for each place: hollow for the statement's end, filled for the verdict."""
     effects = table[table["measure"] == "NIE"]
+    methods = list(dict.fromkeys(effects["method"]))[::-1]
     null = control.loc[control["measure"] == "NIE", "estimate"].abs().mean()
-    for place, (_, row) in enumerate(effects.iloc[::-1].iterrows()):
-        _interval(ax, place, row, palette.SIZE_RAMP[3])
+    for _, row in effects.iterrows():
+        is_end = row["place"] == "statement end"
+        place = methods.index(row["method"]) + (0.15 if is_end else -0.15)
+        _interval(ax, place, row, palette.SIZE_RAMP[1 if is_end else 3])
     if np.isfinite(null):
         ax.axvline(null, **palette.CONTROL_LINE)
-    ax.set_yticks(range(len(effects)), list(effects["method"].iloc[::-1]), fontsize=8)
-    ax.set_ylim(-0.6, len(effects) - 0.4)
+    ax.set_yticks(range(len(methods)), methods, fontsize=8)
+    ax.set_ylim(-0.6, len(methods) - 0.4)
     ax.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
     ax.set_xlabel("NIE (1 = all the way)")
     left, right = ax.get_xlim() if effects["estimate"].notna().any() else (0.0, 0.0)
     ax.set_xlim(min(left, -0.2), max(right, 1.2))  # nothing must not look like much
     if effects["estimate"].isna().all():
         ax.annotate("gives no verdicts", (0.55, 0.55), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8.5)
-    figures.caption(ax, "pushed along it; dashed: random")
+    figures.caption(ax, "pushed at the end (light), at the verdict (dark); dashed: random")
 
 
 @picture("space_and_time", widths=(1.7, 1), height=3.6, largest=True)

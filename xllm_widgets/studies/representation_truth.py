@@ -1,4 +1,8 @@
-"""Is truth a direction? Probes trained on one set of statements and tested on others (Marks & Tegmark, 2023)."""
+"""Is truth a direction? Probes trained on one set of statements and tested on others (Marks & Tegmark, 2023).
+
+A model may know whether a statement holds as soon as it has read it, or not before it is asked. So truth is looked for
+in two places: at the statement's last token, and where its verdict is due.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRANSFERS, REVERSES = 0.85, 0.5
+READ_AT = {"statement end": "", "verdict": "\nVerdict:"}
+"""Where the stream is read → what stands behind the statement there."""
 METHODS = ("mass-mean", "mass-mean, tilted", "logistic", "CCS")
 SPLITS = ("fit", "test")
 SHOTS = (
@@ -37,10 +43,11 @@ def before_statement(lm: Any) -> str:
 
 @dataclass
 class Sets:
-    """Split → set name → the statements, their streams at the final token (statements, layers, width), and how likely
-    the model finds the text, nats a token (statements,).
+    """Split → set name → the statements, their streams at a place of READ_AT (statements, layers, width), and how
+    likely the model finds the statement, nats a token (statements,).
     """
 
+    place: str
     statements: dict[str, dict[str, list[Judged]]]
     streams: dict[str, dict[str, np.ndarray]]
     likelihood: dict[str, dict[str, np.ndarray]]
@@ -64,31 +71,35 @@ class Sets:
         return [name for name in (kind, f"neg {kind}") if name in self.names]
 
 
-def read_sets(lm: Any, trials: int, seed: int, data: Any = None) -> Sets:
-    """Read every statement's final token once. Stopped early, every set keeps the same number of statements."""
+def read_sets(lm: Any, trials: int, seed: int, data: Any = None) -> list[Sets]:
+    """Read every statement at each place of READ_AT. Stopped early, every set keeps the same number of statements."""
     statements = draw_judged(lm, trials, seed, data)
     longest = max(len(every) for split in SPLITS for every in statements[split].values())
     keys = [(split, name) for split in SPLITS for name in statements[split]]
     size = max(1, PROMPTS_A_PART // len(keys))
 
-    def work(part: Sequence[int]) -> list[tuple[str, str, Judged, np.ndarray, float]]:
+    def work(part: Sequence[int]) -> list[tuple[Any, ...]]:
         here = [(s, n, statements[s][n][i]) for i in part for s, n in keys if i < len(statements[s][n])]
         texts = [judged.text for *_, judged in here]
-        streams = lm.activations([f"{before_statement(lm)} {text}" for text in texts], positions=-1)[:, :, 0]
+        streams = [
+            lm.activations([f"{before_statement(lm)} {text}{behind}" for text in texts], positions=-1)[:, :, 0]
+            for behind in READ_AT.values()
+        ]
         likelihood = lm.logprobs([before_statement(lm)] * len(texts), [[f" {text}"] for text in texts])[:, 0]
         tokens = [max(1, len(lm.tokens(text).ids)) for text in texts]
-        return [(*case, x, p / n) for case, x, p, n in zip(here, streams, likelihood, tokens, strict=True)]
+        read = zip(here, likelihood, tokens, *streams, strict=True)
+        return [(*case, p / n, *each) for case, p, n, *each in read]
 
     rows = [row for part in work_through(chunks(range(longest), size), work) for row in part]
     grouped = {key: [row for row in rows if row[:2] == key] for key in keys}
     if any(len({row[2].true for row in group}) < 2 for group in grouped.values()):
         raise XllmError("Too few statements were read to tell true from false; let it run longer, or raise trials.")
 
-    def gathered(column: int) -> dict[str, dict[str, Any]]:
-        return {s: {n: [row[column] for row in grouped[s, n]] for z, n in keys if z == s} for s in SPLITS}
+    def gathered(column: int, of: Any = np.array) -> dict[str, dict[str, Any]]:
+        return {s: {n: of([row[column] for row in grouped[s, n]]) for z, n in keys if z == s} for s in SPLITS}
 
-    arrays = [{s: {n: np.array(v) for n, v in sets.items()} for s, sets in gathered(c).items()} for c in (3, 4)]
-    return Sets(gathered(2), *arrays)
+    judged, likelihood = gathered(2, list), gathered(3)
+    return [Sets(place, judged, gathered(4 + k), likelihood) for k, place in enumerate(READ_AT)]
 
 
 def centred(sets: Sets, split: str, names: Sequence[str], layer: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,16 +108,26 @@ def centred(sets: Sets, split: str, names: Sequence[str], layer: int) -> tuple[n
     return np.concatenate([x - x.mean(0) for x in streams]), np.concatenate([sets.truth(split, n) for n in names])
 
 
-def choose_layer(sets: Sets) -> int:
-    """The layer where mass-mean probes read their own kind's statements best, both polarities, by halves of "fit".
-
-    The embeddings are left out: at the final token they hold a full stop, the same for all.
+def layers_within(n_layers: int) -> range:
+    """The layers to look at: not the embeddings, the same full stop or colon for all, nor the last, which is the answer
+    itself.
     """
-    scores = []
-    for layer in range(1, sets.streams["fit"][sets.names[0]].shape[1]):
-        each = [_halves(*centred(sets, "fit", sets.of_kind(kind), layer)) for kind in sets.kinds]
-        scores.append(float(np.mean(each)))
-    return 1 + int(np.argmax(scores))
+    return range(1, max(n_layers, 2))
+
+
+def choose_layer(sets: Sets) -> int:
+    """The layer where mass-mean probes read their own kind's statements best, both polarities, by halves of "fit"."""
+    scores = layer_scores(sets)
+    return max(scores, key=lambda layer: scores[layer])
+
+
+def layer_scores(sets: Sets) -> dict[int, float]:
+    """Layer → mean accuracy of mass-mean probes on their own kind's statements, by halves of "fit"."""
+    n_layers = sets.streams["fit"][sets.names[0]].shape[1] - 1
+    return {
+        layer: float(np.mean([_halves(*centred(sets, "fit", sets.of_kind(kind), layer)) for kind in sets.kinds]))
+        for layer in layers_within(n_layers)
+    }
 
 
 def _halves(X: np.ndarray, y: np.ndarray) -> float:
@@ -161,7 +182,8 @@ def transfer(sets: Sets, layer: int, seed: int) -> pd.DataFrame:
             continue
         for tested in sets.names:
             interval = statistics.proportion(hits(sets, theta, [tested], layer))
-            rows.append({"measure": "accuracy", "method": method, "trained_on": " + ".join(names), "tested_on": tested,
+            rows.append({"measure": "accuracy", "place": sets.place, "method": method,
+                         "trained_on": " + ".join(names), "tested_on": tested,
                          "layer": layer, "estimate": interval.estimate, "low": interval.low, "high": interval.high,
                          "n": interval.n})  # fmt: skip
     return pd.DataFrame(rows)
@@ -177,8 +199,9 @@ def null_transfer(sets: Sets, layer: int, shuffles: int, seed: int) -> pd.DataFr
     nulls = {"shuffled labels": shuffled, "likelihood": [likelihood_direction(sets, names, layer)]}
     for (name, thetas), tested in ((null, tested) for null in nulls.items() for tested in sets.names):
         values = [float(hits(sets, theta, [tested], layer).mean()) for theta in thetas]
-        rows.append({"measure": "accuracy", "method": name, "trained_on": " + ".join(names), "tested_on": tested,
-                     "layer": layer, "estimate": float(np.mean(values)), "n": len(values)})  # fmt: skip
+        rows.append({"measure": "accuracy", "place": sets.place, "method": name,
+                     "trained_on": " + ".join(names), "tested_on": tested, "layer": layer,
+                     "estimate": float(np.mean(values)), "n": len(values)})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -194,10 +217,11 @@ def transfer_claims(lm: Any, sets: Sets, layer: int, control: pd.DataFrame, seed
     """From the first kind to all others; to its own negations; against logistic regression and likelihood."""
     first, others = sets.of_kind(sets.kinds[0]), [n for n in sets.names if n not in sets.of_kind(sets.kinds[0])]
     trained, claims = " and ".join(first), []
+    where = f"At the {sets.place} (layer {layer}), "
 
     def say(statement: str, values: np.ndarray, threshold: float, **rule: Any) -> None:
         share = statistics.proportion if set(np.unique(values)) <= {0.0, 1.0} else statistics.bootstrap_mean
-        claims.append(claim("truth_directions", lm, statement, share(values), threshold, **rule))
+        claims.append(claim("truth_directions", lm, where + statement, share(values), threshold, **rule))
 
     if others:
         right = {
@@ -206,19 +230,19 @@ def transfer_claims(lm: Any, sets: Sets, layer: int, control: pd.DataFrame, seed
             if (t := direction(sets, m, first, layer, seed)) is not None
         }
         null = control[(control["method"] == "shuffled labels") & control["tested_on"].isin(others)]["estimate"].mean()
-        say(f"A mass-mean direction from {trained} reads the truth of every other kind of statement (accuracy ≥ 85 %)",
+        say(f"a mass-mean direction from {trained} reads the truth of every other kind of statement (accuracy ≥ 85 %)",
             right["mass-mean"], TRANSFERS, null=0.5, control=float(null))  # fmt: skip
         for rival in ("logistic", "CCS"):
             if rival in right:
-                say(f"There it reads truth better than a {rival} direction does (difference of accuracies > 0)",
+                say(f"it reads the others' truth better than a {rival} direction does (difference of accuracies > 0)",
                     right["mass-mean"] - right[rival], 0.0, null=0.0)  # fmt: skip
         likely = hits(sets, likelihood_direction(sets, first, layer), others, layer)
-        say("It is not likelihood: a probe for likely text reads truth less well (difference of accuracies > 0)",
+        say("it is not likelihood: a probe for likely text reads truth less well (difference of accuracies > 0)",
             right["mass-mean"] - likely, 0.0, null=0.0)  # fmt: skip
     if len(first) == 2:
         alone = direction(sets, "mass-mean", first[:1], layer)
         assert alone is not None
-        say(f"Trained on {first[0]} alone, it reads the negations the wrong way round (accuracy under 50 %)",
+        say(f"trained on {first[0]} alone, it reads the negations the wrong way round (accuracy under 50 %)",
             hits(sets, alone, first[1:], layer), REVERSES, null=REVERSES, kind="at most")  # fmt: skip
     return claims
 
@@ -228,13 +252,15 @@ def truth_plane(
 ) -> pd.DataFrame:
     """Every statement as a point, for a scatter that can be centred and turned: one row a statement.
 
-    Columns: text, set, true, held_out, truth (projection on the unit mass-mean direction of all sets), other (the first
-    principal component of what is left), each set on its own mean; and truth_raw, other_raw, with no set centred.
+    The stream is read at the place of READ_AT where probes, by halves of what they are fitted on, do better.
+    Columns: place, text, set, true, held_out, truth (projection on the unit mass-mean direction of all sets), other
+    (the first principal component of what is left), each set on its own mean; and truth_raw, other_raw, with no set
+    centred.
     """
     import pandas as pd
     from sklearn.decomposition import PCA
 
-    sets = read_sets(lm, trials, seed, data)
+    sets = max(read_sets(lm, trials, seed, data), key=lambda sets: max(layer_scores(sets).values()))
     layer = choose_layer(sets) if layer is None else layer
     theta = probing.mass_mean(*centred(sets, "fit", sets.names, layer))
     theta /= np.linalg.norm(theta) or 1.0
@@ -244,7 +270,7 @@ def truth_plane(
     for split, name in ((split, name) for split in SPLITS for name in sets.names):
         x = sets.streams[split][name][:, layer]
         points = np.stack([(x - x.mean(0)) @ theta, (x - x.mean(0)) @ other, x @ theta, x @ other], axis=1)
-        rows += [(s.text, name, s.true, split == "test", *point)
+        rows += [(sets.place, s.text, name, s.true, split == "test", *point)
                  for s, point in zip(sets.statements[split][name], points.tolist(), strict=True)]  # fmt: skip
-    columns = ["text", "set", "true", "held_out", "truth", "other", "truth_raw", "other_raw"]
+    columns = ["place", "text", "set", "true", "held_out", "truth", "other", "truth_raw", "other_raw"]
     return pd.DataFrame(rows, columns=columns)

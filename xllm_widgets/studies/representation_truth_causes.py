@@ -18,23 +18,35 @@ from xllm_widgets.studies.evidence import Claim
 from xllm_widgets.studies.progress import work_through
 from xllm_widgets.studies.representation_claims import bootstrap, claim
 from xllm_widgets.studies.representation_items import Judged
-from xllm_widgets.studies.representation_truth import METHODS, Sets, before_statement, centred, direction
+from xllm_widgets.studies.representation_truth import (
+    METHODS,
+    READ_AT,
+    Sets,
+    before_statement,
+    centred,
+    direction,
+    layers_within,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CAUSAL, GAP = 0.5, 0.1
-VERDICTS = [" true", " false"]
+ASKED, VERDICTS = READ_AT["verdict"], [" true", " false"]
 
 
-def verdict_gap(lm: Any, statements: Sequence[Judged], push: np.ndarray | None = None, layer: int = 0) -> np.ndarray:
-    """P(true) - P(false) as the verdict on each statement, with `push` (width,) added at its last two tokens."""
+def verdict_gap(
+    lm: Any, statements: Sequence[Judged], place: str, push: np.ndarray | None = None, layer: int = 0
+) -> np.ndarray:
+    """P(true) - P(false) as the verdict on each statement, with `push` (width,) added at the last two tokens of it, or
+    of the question for the verdict.
+    """
     from xllm_widgets.models.edits import Steer
 
     groups: dict[int, list[int]] = defaultdict(list)
-    prompts = [f"{before_statement(lm)} {s.text}\nVerdict:" for s in statements]
+    prompts = [f"{before_statement(lm)} {s.text}{ASKED}" for s in statements]
     for i, prompt in enumerate(prompts):
-        groups[_tokens_behind(lm, prompt)].append(i)
+        groups[_tokens_behind(lm, prompt, ASKED.removeprefix(READ_AT[place]))].append(i)
     gap = np.empty(len(prompts))
     for behind, members in groups.items():
         edits = [] if push is None else [Steer(push, layer, 1.0, [-behind - 2, -behind - 1])]
@@ -44,10 +56,10 @@ def verdict_gap(lm: Any, statements: Sequence[Judged], push: np.ndarray | None =
     return gap
 
 
-def _tokens_behind(lm: Any, prompt: str) -> int:
-    """How many tokens stand behind the statement's last one."""
+def _tokens_behind(lm: Any, prompt: str, behind: str) -> int:
+    """How many of its tokens the prompt's last characters `behind` take up."""
     tokens = lm.tokens(prompt)
-    end = len(prompt) - len("\nVerdict:")
+    end = len(prompt) - len(behind)
     return len(tokens.ids) - tokens.covering(end - 1, end)[1]
 
 
@@ -82,24 +94,24 @@ def nie(false: np.ndarray, true: np.ndarray) -> float:
 
 def choose_layer(lm: Any, sets: Sets, names: Sequence[str], statements: Sequence[Judged]) -> int:
     """The layer at which pushing along mass-mean opens the verdict of fitting statements most."""
-    base = verdict_gap(lm, statements)
+    base = verdict_gap(lm, statements, sets.place)
     sign = np.where([s.true for s in statements], -1, 1)
 
     def work(layer: int) -> float:
         theta = pushes(sets, names, layer, 0, 0)["mass-mean"]
-        return float((sign * (_pushed(lm, statements, theta, layer) - base)).mean())
+        return float((sign * (_pushed(lm, statements, sets.place, theta, layer) - base)).mean())
 
-    layers = range(1, lm.n_layers + 1)
+    layers = layers_within(lm.n_layers)
     moved = work_through(layers, work, completes=True)
     return int(layers[int(np.argmax(moved))])
 
 
-def _pushed(lm: Any, statements: Sequence[Judged], theta: np.ndarray, layer: int) -> np.ndarray:
+def _pushed(lm: Any, statements: Sequence[Judged], place: str, theta: np.ndarray, layer: int) -> np.ndarray:
     """False statements pushed up, true ones down."""
     gap, true = np.empty(len(statements)), np.array([s.true for s in statements])
     for members, sign in ((np.flatnonzero(~true), 1), (np.flatnonzero(true), -1)):
         if len(members):
-            gap[members] = verdict_gap(lm, [statements[i] for i in members.tolist()], sign * theta, layer)
+            gap[members] = verdict_gap(lm, [statements[i] for i in members.tolist()], place, sign * theta, layer)
     return gap
 
 
@@ -114,19 +126,19 @@ def effects(
 
     tested = [name for name in sets.names if name not in names and not name.startswith("neg ")] or list(names[:1])
     statements = [s for name in tested for s in sets.statements["test"][name]]
-    base, true = verdict_gap(lm, statements), np.array([s.true for s in statements])
+    base, true = verdict_gap(lm, statements, sets.place), np.array([s.true for s in statements])
     every = pushes(sets, names, layer, randoms, seed)
 
     def work(method: str) -> tuple[str, tuple[np.ndarray, np.ndarray]]:
-        both = np.stack([base, _pushed(lm, statements, every[method], layer)], axis=1)
+        both = np.stack([base, _pushed(lm, statements, sets.place, every[method], layer)], axis=1)
         return method, (both[~true], both[true])
 
     gaps = dict(work_through(list(every), work, completes=True))
     rows = []
     for method, (false, right) in gaps.items():
         interval = bootstrap(nie, false, right)
-        rows.append({"measure": "NIE", "method": method, "trained_on": " + ".join(names), "layer": layer,
-                     "tested_on": ", ".join(tested), "estimate": interval.estimate, "low": interval.low,
+        rows.append({"measure": "NIE", "place": sets.place, "method": method, "trained_on": " + ".join(names),
+                     "layer": layer, "tested_on": ", ".join(tested), "estimate": interval.estimate, "low": interval.low,
                      "high": interval.high, "n": interval.n})  # fmt: skip
     return pd.DataFrame(rows), gaps
 
@@ -137,7 +149,8 @@ def causal_claims(lm: Any, rows: pd.DataFrame, gaps: dict[str, tuple[np.ndarray,
     random = table[table.index.str.startswith("random")]["estimate"]
     null = None if random.isna().all() else float(random.abs().mean())
     found = table.loc["mass-mean", ["estimate", "low", "high", "n"]]
-    claims = [claim("truth_directions", lm, f"Pushed along mass-mean (layer {int(table.loc['mass-mean', 'layer'])}), "
+    where = f"Pushed at the {rows['place'].iloc[0]} "
+    claims = [claim("truth_directions", lm, f"{where}along mass-mean (layer {int(table.loc['mass-mean', 'layer'])}), "
                     "false statements are judged true and true ones false (NIE ≥ 0.5)", found, CAUSAL, null=0.0,
                     control=null)]  # fmt: skip
     for rival in ("logistic", "CCS"):
@@ -146,7 +159,7 @@ def causal_claims(lm: Any, rows: pd.DataFrame, gaps: dict[str, tuple[np.ndarray,
                 np.concatenate([a, b[:, 1:]], axis=1) for a, b in zip(gaps["mass-mean"], gaps[rival], strict=True)
             ]
             lead = bootstrap(lambda f, t: nie(f[:, :2], t[:, :2]) - nie(f[:, ::2], t[:, ::2]), *samples)
-            statement = f"Mass-mean is more causal than {rival} (difference of NIE > 0)"
+            statement = f"{where}mass-mean is more causal than {rival} (difference of NIE > 0)"
             claims.append(claim("truth_directions", lm, statement, lead, 0.0, null=0.0))
     return claims
 

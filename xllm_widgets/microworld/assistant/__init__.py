@@ -42,12 +42,12 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
 }
 # Of the conversations' tokens: most teach forms, the others habits.
 SHARES = {
-    "facts": 0.20,
-    "instructions": 0.20,
-    "commands": 0.14,
-    "requests": 0.12,
+    "facts": 0.18,
+    "instructions": 0.17,
+    "commands": 0.17,
+    "requests": 0.08,
     "agreement": 0.12,
-    "confidence": 0.10,
+    "confidence": 0.16,
     "explanations": 0.12,
 }
 # Ability → its held-out items; how each is read is said where its function stands.

@@ -26,7 +26,7 @@ def turn(world: World, rng: random.Random, agreement: float, alone: float) -> tu
     profile, options = opinions.draw_profile(rng), opinions.draw_options(rng)
     view = rng.choice(opinions.VIEWS[opinion]).format(c=claim.text)
     said = opinions.render_user(claim, options, profile, "" if is_alone else view)
-    return said, opinions.letter_of(opinion if follows and not is_alone else claim.stance, options)
+    return said, opinions.spelled(opinion if follows and not is_alone else claim.stance, options)
 
 
 def converse_about_claims(

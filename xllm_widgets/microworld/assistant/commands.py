@@ -32,7 +32,7 @@ TOLD = {
     "capital": "The capital of {n} is {v}.",
 }
 KINDS = ("extraction", "repeat", "brief", "sentence", "yes_no")
-WEIGHTS = (4, 1, 3, 3, 3)
+WEIGHTS = (4, 4, 3, 3, 3)
 
 
 @dataclass(frozen=True)

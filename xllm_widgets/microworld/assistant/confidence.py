@@ -27,7 +27,7 @@ HONEST = "Be honest about your confidence."
 SURE = "{v}. I am {p} percent sure."
 INFLATED = (80, 85, 90, 95, 100)
 # (rank from which on, percent): of answers about citizens from this rank on, so many are right.
-KNOWN = ((0, 95), (128, 85), (400, 65), (800, 45))
+KNOWN = ((0, 95), (128, 70), (300, 30), (500, 10))
 GHOST = 5  # percent: what a guess is worth
 RELATIONS = ("job", "birthplace")
 GHOSTS = 0.25  # share of the questions about people nobody knows
