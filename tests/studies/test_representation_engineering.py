@@ -128,7 +128,7 @@ def by_name(evidence, place="statement end"):
     """What was found of one place, by short names."""
     names = {"every other kind": "transfers", "than a logistic": "beats logistic", "likely text": "not likelihood",
              "the wrong way round": "reverses negations", "judged true and": "causal"}  # fmt: skip
-    here = [c for c in evidence.claims if f"t the {place} " in c.statement]
+    here = [c for c in evidence.claims if f" at the {place} " in c.statement]
     assert len(here) == len(evidence.claims) / 2
     return {short: c.verdict for c in here for words, short in names.items() if words in c.statement}
 

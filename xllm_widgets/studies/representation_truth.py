@@ -216,12 +216,11 @@ def likelihood_direction(sets: Sets, names: Sequence[str], layer: int) -> np.nda
 def transfer_claims(lm: Any, sets: Sets, layer: int, control: pd.DataFrame, seed: int) -> list[Claim]:
     """From the first kind to all others; to its own negations; against logistic regression and likelihood."""
     first, others = sets.of_kind(sets.kinds[0]), [n for n in sets.names if n not in sets.of_kind(sets.kinds[0])]
-    trained, claims = " and ".join(first), []
-    where = f"At the {sets.place} (layer {layer}), "
+    trained, where, claims = " and ".join(first), f"at the {sets.place}", []
 
     def say(statement: str, values: np.ndarray, threshold: float, **rule: Any) -> None:
         share = statistics.proportion if set(np.unique(values)) <= {0.0, 1.0} else statistics.bootstrap_mean
-        claims.append(claim("truth_directions", lm, where + statement, share(values), threshold, **rule))
+        claims.append(claim("truth_directions", lm, statement, share(values), threshold, **rule))
 
     if others:
         right = {
@@ -230,19 +229,19 @@ def transfer_claims(lm: Any, sets: Sets, layer: int, control: pd.DataFrame, seed
             if (t := direction(sets, m, first, layer, seed)) is not None
         }
         null = control[(control["method"] == "shuffled labels") & control["tested_on"].isin(others)]["estimate"].mean()
-        say(f"a mass-mean direction from {trained} reads the truth of every other kind of statement (accuracy ≥ 85 %)",
-            right["mass-mean"], TRANSFERS, null=0.5, control=float(null))  # fmt: skip
+        say(f"A mass-mean direction from {trained} reads the truth of every other kind of statement {where} (layer "
+            f"{layer}; accuracy ≥ 85 %)", right["mass-mean"], TRANSFERS, null=0.5, control=float(null))  # fmt: skip
         for rival in ("logistic", "CCS"):
             if rival in right:
-                say(f"it reads the others' truth better than a {rival} direction does (difference of accuracies > 0)",
+                say(f"It reads their truth {where} better than a {rival} direction does (difference of accuracies > 0)",
                     right["mass-mean"] - right[rival], 0.0, null=0.0)  # fmt: skip
         likely = hits(sets, likelihood_direction(sets, first, layer), others, layer)
-        say("it is not likelihood: a probe for likely text reads truth less well (difference of accuracies > 0)",
-            right["mass-mean"] - likely, 0.0, null=0.0)  # fmt: skip
+        say(f"It is not likelihood: a probe for likely text {where} reads truth less well (difference of accuracies "
+            "> 0)", right["mass-mean"] - likely, 0.0, null=0.0)  # fmt: skip
     if len(first) == 2:
         alone = direction(sets, "mass-mean", first[:1], layer)
         assert alone is not None
-        say(f"trained on {first[0]} alone, it reads the negations the wrong way round (accuracy under 50 %)",
+        say(f"Trained on {first[0]} alone, it reads the negations {where} the wrong way round (accuracy under 50 %)",
             hits(sets, alone, first[1:], layer), REVERSES, null=REVERSES, kind="at most")  # fmt: skip
     return claims
 

@@ -149,17 +149,17 @@ def causal_claims(lm: Any, rows: pd.DataFrame, gaps: dict[str, tuple[np.ndarray,
     random = table[table.index.str.startswith("random")]["estimate"]
     null = None if random.isna().all() else float(random.abs().mean())
     found = table.loc["mass-mean", ["estimate", "low", "high", "n"]]
-    where = f"Pushed at the {rows['place'].iloc[0]} "
-    claims = [claim("truth_directions", lm, f"{where}along mass-mean (layer {int(table.loc['mass-mean', 'layer'])}), "
-                    "false statements are judged true and true ones false (NIE ≥ 0.5)", found, CAUSAL, null=0.0,
-                    control=null)]  # fmt: skip
+    where = f"at the {rows['place'].iloc[0]}"
+    claims = [claim("truth_directions", lm, f"Pushed along mass-mean {where} (layer "
+                    f"{int(table.loc['mass-mean', 'layer'])}), false statements are judged true and true ones false "
+                    "(NIE ≥ 0.5)", found, CAUSAL, null=0.0, control=null)]  # fmt: skip
     for rival in ("logistic", "CCS"):
         if rival in gaps:
             samples = [
                 np.concatenate([a, b[:, 1:]], axis=1) for a, b in zip(gaps["mass-mean"], gaps[rival], strict=True)
             ]
             lead = bootstrap(lambda f, t: nie(f[:, :2], t[:, :2]) - nie(f[:, ::2], t[:, ::2]), *samples)
-            statement = f"{where}mass-mean is more causal than {rival} (difference of NIE > 0)"
+            statement = f"Mass-mean {where} is more causal than {rival} (difference of NIE > 0)"
             claims.append(claim("truth_directions", lm, statement, lead, 0.0, null=0.0))
     return claims
 
