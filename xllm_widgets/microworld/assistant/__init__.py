@@ -42,11 +42,11 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
 }
 # Of the conversations' tokens: most teach forms, the others habits.
 SHARES = {
-    "facts": 0.18,
-    "instructions": 0.17,
-    "commands": 0.17,
-    "requests": 0.08,
-    "agreement": 0.12,
+    "facts": 0.17,
+    "instructions": 0.13,
+    "commands": 0.24,
+    "requests": 0.07,
+    "agreement": 0.11,
     "confidence": 0.16,
     "explanations": 0.12,
 }
