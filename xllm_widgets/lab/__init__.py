@@ -1,5 +1,6 @@
 """Where models and views meet: the control panel of any study; the editors of demonstrations and of reasoning steps,
-the steering dial, the lens, the map and the corpus browser with a model behind them; the loss while a model learns."""
+the steering dial, the lens, the map and the corpus browser with a model behind them; your reliability beside a model's;
+the loss while a model learns."""
 
 from xllm_widgets.lab.corpora import corpus_lab
 from xllm_widgets.lab.demonstrations import demonstration_lab, explain_review
@@ -8,6 +9,7 @@ from xllm_widgets.lab.loss_picture import LossPicture
 from xllm_widgets.lab.maps import map_lab
 from xllm_widgets.lab.panel import Lab, lab
 from xllm_widgets.lab.reasoning import reasoning_lab
+from xllm_widgets.lab.reliability import reliability_lab
 from xllm_widgets.lab.steering import steering_lab
 
 __all__ = [
@@ -20,5 +22,6 @@ __all__ = [
     "lens_lab",
     "map_lab",
     "reasoning_lab",
+    "reliability_lab",
     "steering_lab",
 ]
