@@ -179,3 +179,26 @@ def test_what_is_no_answer_is_none():
     assert arithmetic.final_answer("") is None
     assert arithmetic.final_answer(" twenty one.") == "twenty one"
     assert arithmetic.final_answer(" 7 + 5 = 12. The answer is 12.") == "12"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_sums_told_in_words_are_right_and_never_of_held_out_numbers(seed):
+    document = arithmetic.write_sums(World.default(), random.Random(seed), told=1.0)
+    lines = document.text.split("\n")
+    assert len(lines) == 12
+    for line in lines:
+        first, change, result = map(int, re.findall(r"\d+", line))
+        loses = " less " in line or any(f" {verb} " in line for verb in arithmetic.LOSSES)
+        assert first + (-change if loses else change) == result
+        assert "more" in line or loses
+        tale = arithmetic.Tale("", "", first, (-change if loses else change,), (), "", "")
+        assert not tale.held_out
+    told = [document.text[a:b].strip() for a, b in document.learnable]
+    assert told == [line.split()[-1] for line in lines]
+
+
+def test_who_tells_no_sum_in_words_draws_no_further_random_number():
+    plain = arithmetic.write_sums(World.default(), random.Random(5))
+    assert plain == arithmetic.write_sums(World.default(), random.Random(5), told=0.0)
+    assert not re.search(r"[a-z]", plain.text)

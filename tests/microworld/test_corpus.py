@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.microworld import Corpus, Recipe, World, reviews
-from xllm_widgets.microworld.corpus import ALL_KINDS, BASE_SHARES, CHAT_SHARES, KINDS, RECIPES, SECOND, THIRD, Phase
+from xllm_widgets.microworld.corpus import (
+    ALL_KINDS,
+    BASE_SHARES,
+    CHAT_SHARES,
+    FOURTH,
+    KINDS,
+    RECIPES,
+    SECOND,
+    THIRD,
+    Phase,
+)
 
 LEAK_SAMPLE = 6000
 
@@ -155,7 +165,7 @@ def test_a_cache_is_not_taken_for_another_corpus(monkeypatch):
     assert Corpus().fingerprint not in names
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_each_phase_has_its_own_mix(place):
     phase, corpus = Recipe().phases[place], Corpus()
     counts = Counter(corpus.kind(number) for number in range(phase.start, phase.start + 6000))
@@ -168,7 +178,7 @@ def test_each_phase_has_its_own_mix(place):
 def test_who_reads_on_meets_another_mix_and_nothing_else_changes():
     corpus, only_first = Corpus(), Corpus(Recipe((Phase(0, BASE_SHARES),)))
     assert corpus.document(SECOND - 1) == only_first.document(SECOND - 1)
-    for start in (SECOND, THIRD):
+    for start in (SECOND, THIRD, FOURTH):
         assert any(corpus.document(i) != only_first.document(i) for i in range(start, start + 9))
     assert only_first.fingerprint != corpus.fingerprint
     assert Corpus(Recipe(Recipe().phases[:2])).fingerprint != corpus.fingerprint
@@ -186,6 +196,8 @@ def test_the_later_phases_have_the_knobs_they_say():
     ]
     assert shows_steps == sorted(shows_steps, reverse=True)
     assert shows_steps[0] > 2 * shows_steps[2]
+    assert not any(" are " in text for text in read_kind("sums", THIRD))
+    assert all(" are " in text or " has " in text for text in read_kind("sums", FOURTH))
     assert not any("Answer: agree (" in text for text in read_kind("opinions", SECOND))
     assert all(re.findall(r"Answer: (?:dis)?agree \([AB]\)$", text) for text in read_kind("opinions", THIRD))
 

@@ -269,7 +269,20 @@ def write_sum(rng: random.Random, below: int = 100) -> str:
     return f"{max(a, b)} - {min(a, b)} = «{abs(a - b)}»"
 
 
-def write_sums(world: World, rng: random.Random) -> Document:
-    """Twelve sums and differences: of numbers below a hundred, or all below thirty, as word problems need them."""
+def tell_sum(rng: random.Random) -> str:
+    """A sum as a word problem needs it, without its question: between a bare sum and a problem answered at once."""
+    tale = draw_tale(rng, 1)
+    (change,), (verb,), more = tale.changes, tale.verbs, " more" if tale.changes[0] > 0 else ""
+    short = f"{tale.first} {tale.things} {'and' if change > 0 else 'less'} {abs(change)}{more} are"
+    long = f"{tale.who} has {tale.first} {tale.things} and {verb} {abs(change)}{more}:"
+    return f"{rng.choice((short, long))} «{tale.amounts()[-1]}»"
+
+
+def write_sums(world: World, rng: random.Random, *, told: float = 0.0) -> Document:
+    """Twelve sums and differences: of numbers below a hundred, or all below thirty, as word problems need them.
+
+    told: share of the lines that tell a sum in words.
+    """
     below = rng.choice((30, 100))
-    return from_marked("sums", end_lines("\n".join(write_sum(rng, below) for _ in range(12))), [])
+    lines = [tell_sum(rng) if told and rng.random() < told else write_sum(rng, below) for _ in range(12)]
+    return from_marked("sums", end_lines("\n".join(lines)), [])

@@ -76,7 +76,7 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
-SECOND, THIRD = 210_000, 322_400  # documents from which a model that reads on meets another mix
+SECOND, THIRD, FOURTH = 210_000, 322_400, 373_000  # documents from which a model that reads on meets another mix
 # What it can already: labels, worked problems, what it was often told. What is at chance: verdicts, long additions.
 SECOND_SHARES = document_shares({
     "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
@@ -102,6 +102,14 @@ THIRD_EDITS: dict[str, dict[str, Any]] = {
     "entailments": {"ways": [10, 10, 80]},
     "opinions": {"in_words": True},
 }
+# What is still at chance then are answers at once: half-way between bare sums and problems, sums are told in words.
+FOURTH_SHARES = document_shares({
+    "sheets": 0.03, "problems": 0.32, "sums": 0.11, "scratchpads": 0.04, "geography": 0.03, "chronology": 0.015,
+    "biographies": 0.06, "verdicts": 0.11, "speeches": 0.11, "reversals": 0.01, "companions": 0.005, "reports": 0.01,
+    "taxonomy": 0.01, "inferences": 0.01, "entailments": 0.05, "dialogues": 0.01, "stories": 0.01, "opinions": 0.05,
+    "claims": 0.01,
+})  # fmt: skip
+FOURTH_EDITS = THIRD_EDITS | {"problems": {"worked": 0.15, "after": 0.03, "single": 0.95}, "sums": {"told": 0.7}}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -125,6 +133,7 @@ BASE_PHASES = (
     Phase(0, BASE_SHARES),
     Phase(SECOND, SECOND_SHARES, SECOND_EDITS),
     Phase(THIRD, THIRD_SHARES, THIRD_EDITS),
+    Phase(FOURTH, FOURTH_SHARES, FOURTH_EDITS),
 )
 
 
@@ -158,7 +167,7 @@ class Recipe:
 
 
 def chat(**edits: dict[str, Any]) -> Recipe:
-    replayed = {kind: THIRD_EDITS[kind] for kind in ("problems", "opinions")}
+    replayed = {kind: FOURTH_EDITS[kind] for kind in ("problems", "opinions")}
     return Recipe((Phase(0, CHAT_SHARES, replayed),), edits, begins_with="base")
 
 
