@@ -100,6 +100,17 @@ def test_the_dial_gets_the_verdicts_it_deserves(about, expected):
     assert "residual norms each" in evidence.notes[0]
 
 
+def test_a_setting_under_which_random_directions_stray_gives_way_to_a_weaker_one(monkeypatch):
+    lm = StreamLM(honesty=1.0, obeys=1.0, sways=0.9)
+    still = chapter.control_vectors(lm, **DIAL)
+    monkeypatch.setattr(representation_control, "RANDOM", np.inf)
+    strongest = chapter.control_vectors(lm, **DIAL)
+    strays = [e.control[(e.control["measure"] == "P(true)") & (e.control["speaker"] == "honest")]["value"].std()
+              for e in (still, strongest)]  # fmt: skip
+    assert strays[0] < strays[1]
+    assert abs(still.table["strength"]).max() < abs(strongest.table["strength"]).max()
+
+
 def test_the_setting_can_be_fixed_by_knobs():
     lm = StreamLM(honesty=1.0, obeys=1.0)
     evidence = chapter.control_vectors(lm, where="everywhere", layers=(2,), **DIAL)

@@ -7,6 +7,7 @@ chosen on facts of their own, by one rule, and what is reported is measured on f
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ WHERE = {"speaker": (0, 3), "statement": (3, 6), "everywhere": (3, 6)}
 """Tokens to steer → which of PLACES (from, to) the direction is read at. "speaker": from the speaker word to the
 statement; "statement": its tokens; "everywhere": every token, also of what is written next."""
 LONGEST = 64  # tokens of a statement
+STRAYING = range(1000, 1004)  # seeds of the random directions to choose with; those to report on have others
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,11 @@ def bands(n_layers: int) -> list[tuple[int, ...]]:
 def choose_setting(
     lm: Any, pairs: Pairs, asks: Sequence[Ask], texts: Sequence[str], wheres: Sequence[str], layers: Any
 ) -> tuple[Setting, SteeringVector]:
-    """The setting whose weaker direction moves P(true) most, among those whose perplexity cost stays within COST.
+    """The setting whose weaker direction moves P(true) most, among those whose perplexity cost stays within COST and
+    under which random directions move it by less than RANDOM.
 
-    Where no setting is that cheap, the cheapest. Decided on validation facts and texts alone.
+    Where random directions stray under every setting that is cheap, the strongest of these; where none is cheap, the
+    cheapest. Decided on validation facts, texts and random directions alone.
     """
     wanted = bands(lm.n_layers) if layers is None else [tuple(layers)]
     settings = [Setting(where, band, s) for where in wheres for band in wanted for s in STRENGTHS]
@@ -159,9 +163,20 @@ def choose_setting(
         return min(moves), float(max(costs)), setting
 
     tried = work_through(settings, work, completes=True)
-    cheap = [(moved, setting) for moved, cost, setting in tried if cost <= COST]
-    best = max(cheap, key=lambda pair: pair[0])[1] if cheap else min(tried, key=lambda row: row[1])[2]
+    cheap = [setting for _, cost, setting in sorted(tried, key=lambda row: -row[0]) if cost <= COST]
+    still = (s for s in cheap if _stray(lm, asks, s, vectors[s.where].at(s.layers), before) < RANDOM)
+    best = next(still, cheap[0]) if cheap else min(tried, key=lambda row: row[1])[2]
     return best, vectors[best.where].at(best.layers)
+
+
+def _stray(lm: Any, asks: Sequence[Ask], setting: Setting, vector: SteeringVector, before: np.ndarray) -> float:
+    """How far random directions of equal norm move the mean P(true) of either speaker, on average."""
+    honest = np.array([ask.honest for ask in asks])
+    moves = []
+    for number, sign in itertools.product(STRAYING, (-1, 1)):
+        after = p_true(lm, asks, setting.where, vector.random(number), sign * setting.strength)
+        moves += [abs((after - before)[side].mean()) for side in (honest, ~honest)]
+    return float(np.mean(moves))
 
 
 def measure_dial(
