@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOVED, RANDOM, COST = 0.3, 0.05, 0.10
-STRENGTHS = (0.125, 0.25, 0.5, 1.0)  # residual norms a layer
+STRENGTHS = (0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0)  # residual norms a layer
 DIAL = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)  # of the chosen strength
 WHERE = {"speaker": (0, 3), "statement": (3, 6), "everywhere": (3, 6)}
 """Tokens to steer → which of PLACES (from, to) the direction is read at. "speaker": from the speaker word to the
@@ -141,7 +141,7 @@ def choose_setting(
     lm: Any, pairs: Pairs, asks: Sequence[Ask], texts: Sequence[str], wheres: Sequence[str], layers: Any
 ) -> tuple[Setting, SteeringVector]:
     """The setting whose weaker direction moves P(true) most, among those whose perplexity cost stays within COST and
-    under which random directions move it by less than RANDOM.
+    under which random directions surely move it by less than RANDOM.
 
     Where random directions stray under every setting that is cheap, the strongest of these; where none is cheap, the
     cheapest. Decided on validation facts, texts and random directions alone.
@@ -170,13 +170,21 @@ def choose_setting(
 
 
 def _stray(lm: Any, asks: Sequence[Ask], setting: Setting, vector: SteeringVector, before: np.ndarray) -> float:
-    """How far random directions of equal norm move the mean P(true) of either speaker, on average."""
+    """How far random directions of equal norm may move the mean P(true) of either speaker: the interval's upper end.
+
+    Its middle would let through, of many settings tried, those that happened to look still.
+    """
     honest = np.array([ask.honest for ask in asks])
     moves = []
     for number, sign in itertools.product(STRAYING, (-1, 1)):
         after = p_true(lm, asks, setting.where, vector.random(number), sign * setting.strength)
-        moves += [abs((after - before)[side].mean()) for side in (honest, ~honest)]
-    return float(np.mean(moves))
+        moves += [(after - before)[side] for side in (honest, ~honest)]
+    return random_size(np.stack(moves, axis=1)).high
+
+
+def random_size(changes: np.ndarray) -> statistics.Interval:
+    """The mean size of mean changes, one column a random direction, sign and speaker: (items, columns)."""
+    return bootstrap(lambda rows: float(np.abs(rows.mean(0)).mean()), changes)
 
 
 def measure_dial(
@@ -245,9 +253,8 @@ def control_claims(lm: Any, table: pd.DataFrame, control: pd.DataFrame) -> list[
         claims.append(claim("control_vectors", lm, f"{words} by 0.3 or more on unseen facts", moved, MOVED, null=0.0,
                             control=null))  # fmt: skip
     both = np.concatenate(list(every.values())).T  # (items, random directions × signs × speakers)
-    size = bootstrap(lambda rows: float(np.abs(rows.mean(0)).mean()), both)
-    claims.append(claim("control_vectors", lm, "A random direction of equal norm moves P(true) by less than 0.05", size,
-                        RANDOM, null=RANDOM, seeds=len(randoms), kind="at most"))  # fmt: skip
+    claims.append(claim("control_vectors", lm, "A random direction of equal norm moves P(true) by less than 0.05",
+                        random_size(both), RANDOM, null=RANDOM, seeds=len(randoms), kind="at most"))  # fmt: skip
     rows = table[table["measure"] == "perplexity cost"].groupby("item")["value"].mean()
     null = float(control.loc[control["measure"] == "perplexity cost", "value"].mean())
     claims.append(claim("control_vectors", lm, f"Neutral texts become at most 10 % more perplexing (random direction "
