@@ -7,7 +7,7 @@ from xllm_widgets.lab import LossPicture, durations, lab
 from xllm_widgets.lab.controls import label
 from xllm_widgets.studies import registry
 from xllm_widgets.studies.in_context_learning import flipped_labels
-from xllm_widgets.widgets import language
+from xllm_widgets.widgets import language, style
 
 TINY = {"shots": 2, "trials": 10}
 
@@ -42,7 +42,10 @@ def test_durations_have_chinese_units(seconds: float, said: str) -> None:
     assert durations.in_words(language.speech("lab"), seconds) == said
 
 
-def test_the_loss_picture_speaks_chinese() -> None:
-    watch = LossPicture()
-    assert watch.describe() == "尚未开始学习。"
-    assert watch.figure().axes[0].get_title(loc="left") == watch.title == "可学词元的损失"
+def test_the_loss_picture_speaks_chinese_where_a_font_can(monkeypatch) -> None:
+    monkeypatch.setattr(style, "can_draw", lambda text: True)
+    assert LossPicture().describe() == "尚未开始学习。"
+    assert LossPicture().title == "可学词元的损失"
+    monkeypatch.setattr(style, "can_draw", lambda text: text.isascii())
+    assert LossPicture().describe() == "Nothing has been learnt yet."
+    assert LossPicture("我的").title == "我的"

@@ -9,6 +9,7 @@ import pytest
 import xllm_widgets as xw
 from xllm_widgets import widgets
 from xllm_widgets.widgets import language as speaking
+from xllm_widgets.widgets import style
 
 WIDGETS = Path(widgets.__file__).parent
 LAB = WIDGETS.parent / "lab"
@@ -188,6 +189,17 @@ def test_a_view_speaks_the_language_it_was_made_in() -> None:
     assert (before.toward, after.toward, after.strings["lang"]) == ("toward", "趋向", "zh-Hans")
     assert '<html lang="zh-Hans">' in after.to_html()
     assert "strings" not in after.to_dict()
+
+
+def test_a_picture_of_empty_boxes_is_left_out(monkeypatch) -> None:
+    monkeypatch.setattr(style, "fonts", lambda: ("DejaVu Sans",))
+    style.can_draw.cache_clear()
+    assert "image/png" in xw.TokenHeatmap(["a"], [1.0])._repr_mimebundle_()[0]
+    xw.language("zh")
+    data, meta = xw.TokenHeatmap(["a"], [1.0])._repr_mimebundle_()
+    assert "image/png" not in {**data, **meta}
+    assert data["text/plain"].startswith("词元热力图")
+    style.can_draw.cache_clear()
 
 
 def test_an_unknown_language_is_refused_with_the_choices() -> None:

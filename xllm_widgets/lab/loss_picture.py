@@ -32,6 +32,8 @@ class LossPicture:
 
     def __init__(self, title: str | None = None) -> None:
         self.say = speech("lab")
+        if not style.can_draw(self.say("loss_title")):  # no font for the language, and the picture is what counts
+            self.say = speech("lab", "en")
         self.title = self.say("loss_title") if title is None else title
         self.now: training.Progress | None = None
         self._begin()

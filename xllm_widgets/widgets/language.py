@@ -62,15 +62,15 @@ class Speech:
         return text.format_map(values)
 
 
-def speech(part: str) -> Speech:
-    """What a component of this part of the catalogue says in the language that is on."""
-    return Speech(strings(part))
+def speech(part: str, name: str | None = None) -> Speech:
+    """What a component of this part of the catalogue says in a language, by default the one that is on."""
+    return Speech(strings(part, name))
 
 
-def strings(part: str) -> dict[str, Text]:
-    """Key → text of one part of the catalogue, and of what all parts share, in the language that is on."""
+def strings(part: str, name: str | None = None) -> dict[str, Text]:
+    """Key → text of one part of the catalogue, and of what all parts share; by default in the language that is on."""
     entries = {**catalogue()["common"], **catalogue()[part]}
-    return {key: entry[_on] for key, entry in entries.items()}
+    return {key: entry[name or _on] for key, entry in entries.items()}
 
 
 @functools.cache

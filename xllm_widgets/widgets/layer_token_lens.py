@@ -132,7 +132,7 @@ class LayerTokenLens(BaseView):
         its, matrix = self.readings[self.reading], self.scores[self.reading]
         size = np.where(np.isfinite(matrix), np.abs(matrix), -1)
         order = [divmod(int(i), matrix.shape[1]) for i in np.argsort(-size, axis=None, kind="stable")[:5]]
-        said = self.say("and").join(self._cell_in_words(row, p) for row, p in order if size[row, p] >= 0)
+        said = self.say("cells_and").join(self._cell_in_words(row, p) for row, p in order if size[row, p] >= 0)
         unit = self.say("in_unit", unit=its["unit"]) if its["unit"] else ""
         head = f"{self.title or self.say('name')}{self.say('comma')}{its['name']}"
         return self.say(

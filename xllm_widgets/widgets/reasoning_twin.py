@@ -51,7 +51,7 @@ def _answers_in_words(view: ReasoningEditor) -> str:
 def _was(view: ReasoningEditor, row: dict[str, Any]) -> str:
     if row["original"] is None:
         return ""
-    return " " + view.say("as_given_aside", share=f"{row['original']:.0%}")
+    return view.say("as_given_aside", share=f"{row['original']:.0%}")
 
 
 def _curve_in_words(view: ReasoningEditor) -> str:

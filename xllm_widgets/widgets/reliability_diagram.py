@@ -201,7 +201,7 @@ def _measures(say: Speech, one: dict[str, Any]) -> list[list[str]]:
     ]
     if one["auroc"] is not None:
         said.append(["AUROC", f"{one['auroc']:.2f}", say("auroc_means")])
-    return [*said, ["n", str(one["n"]), say("answers")]]
+    return [*said, ["n", str(one["n"]), say("n_means")]]
 
 
 def _bin_said(say: Speech, b: dict[str, Any]) -> str:
