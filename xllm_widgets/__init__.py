@@ -50,6 +50,8 @@ _HOME = {
     "lab": "lab",
     "LossPicture": "lab",
     "demonstration_lab": "lab",
+    "language": "widgets.language",
+    "glossary": "widgets.language",
     "TokenHeatmap": "widgets.token_heatmap",
     "DemonstrationEditor": "widgets.demonstration_editor",
     "PredictionCard": "classroom.predictions",
@@ -94,6 +96,8 @@ if TYPE_CHECKING:
     from xllm_widgets.studies.scale import over_models as over_models
     from xllm_widgets.studies.sweep import sweep as sweep
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
+    from xllm_widgets.widgets.language import glossary as glossary
+    from xllm_widgets.widgets.language import language as language
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
 __all__ = ["__version__", *sorted(_HOME)]

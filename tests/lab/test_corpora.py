@@ -5,6 +5,7 @@ import pytest
 from xllm_widgets.errors import XllmError
 from xllm_widgets.lab import corpora, corpus_lab
 from xllm_widgets.microworld import Corpus
+from xllm_widgets.widgets import language
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_the_first_reading_of_the_corpus_is_announced_once(small) -> None:
     view.observe(lambda change: said.append(change["new"]), names="busy")
     view.search("Paris")
     view.search("Rome")
-    assert said == [corpora.FIRST_TIME, ""]
+    assert said == [language.speech("lab")("first_time"), ""]
     assert small.is_indexed
     assert Corpus(length=400).is_indexed, "kept for the next session"
 

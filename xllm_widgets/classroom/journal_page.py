@@ -10,11 +10,11 @@ from typing import Any
 from xllm_widgets.classroom.journal import Entry, Prediction, predictions
 from xllm_widgets.methods import calibration
 from xllm_widgets.widgets import palette
-from xllm_widgets.widgets.prediction_card import BRIER_IN_WORDS
 
 Row = Sequence[str]
 
 HEADINGS = ("you said", "predictions", "came right", "95 %")
+BRIER_IN_WORDS = "0 is perfect, 0.25 a coin toss, 1 sure and wrong"
 BINS = 5  # of a few dozen predictions, more would stand empty
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

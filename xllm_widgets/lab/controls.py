@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from xllm_widgets.errors import XllmError
+from xllm_widgets.widgets.language import catalogue, speech
 
 if TYPE_CHECKING:
     from xllm_widgets.studies.registry import Knob
 
-LOOK = {"style": {"description_width": "110px"}, "layout": {"width": "340px"}}
+LOOK = {"style": {"description_width": "120px"}, "layout": {"width": "350px"}}
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,27 @@ class Control:
 
 def control(knob: Knob, value: Any) -> Control:
     """The input for a knob, set to `value`; a value that cannot be typed in (a table, say) is kept and named."""
-    item = _item_type(knob.type)
+    item, say, name = _item_type(knob.type), speech("lab"), label(knob.name)
     if knob.options:
-        return _plain(knob, ipywidgets.Dropdown(options=list(knob.options), value=value, description=knob.name, **LOOK))
+        return _plain(knob, ipywidgets.Dropdown(options=list(knob.options), value=value, description=name, **LOOK))
     if isinstance(knob.default, bool):
-        return _plain(knob, ipywidgets.Checkbox(value=value, description=knob.name, **LOOK))
+        return _plain(knob, ipywidgets.Checkbox(value=value, description=name, **LOOK))
     if isinstance(knob.default, int | float):
         return _plain(knob, _number(knob, value))
     if item is not None and (value is None or isinstance(value, list | tuple)):
-        box = ipywidgets.Text(value=", ".join(f"{v}" for v in value or ()), description=knob.name, **LOOK)
+        box = ipywidgets.Text(value=", ".join(f"{v}" for v in value or ()), description=name, **LOOK)
         return Control(knob.name, box, lambda: _read_list(knob, box.value, item))
     if value is None or isinstance(value, str):
-        hint = "empty: the bundled world" if knob.name == "data" else ""
-        box = ipywidgets.Text(value=value or "", placeholder=hint, description=knob.name, **LOOK)
+        hint = say("bundled_world") if knob.name == "data" else ""
+        box = ipywidgets.Text(value=value or "", placeholder=hint, description=name, **LOOK)
         return Control(knob.name, box, lambda: box.value.strip() or None)
-    return Control(knob.name, ipywidgets.Label(f"{knob.name}: {type(value).__name__}, as given"), lambda: value)
+    kept = ipywidgets.Label(say("as_given", name=name, type=type(value).__name__))
+    return Control(knob.name, kept, lambda: value)
+
+
+def label(knob: str) -> str:
+    """What a knob is called beside its input; one that the catalogue does not know, by its name in code."""
+    return speech("knobs")(knob) if knob in catalogue()["knobs"] else knob
 
 
 def _plain(knob: Knob, box: Any) -> Control:
@@ -51,7 +58,7 @@ def _plain(knob: Knob, box: Any) -> Control:
 
 def _number(knob: Knob, value: float) -> ipywidgets.Widget:
     whole = isinstance(knob.default, int)
-    words = {"value": value, "description": knob.name, **LOOK}
+    words = {"value": value, "description": label(knob.name), **LOOK}
     if knob.between is None:
         return ipywidgets.IntText(**words) if whole else ipywidgets.FloatText(**words)
     low, high, step = knob.between.low, knob.between.high, knob.between.step

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.microworld.corpus import Corpus
 from xllm_widgets.microworld.index import whole_words
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.corpus_browser import CorpusBrowser
 
 EXAMPLES = ("Paris", "the capital of France", "capital:France", "Answer: east")
-FIRST_TIME = "The corpus is read once, on all cores: this takes up to a minute, and never again on this machine."
 _FACT = re.compile(r"[a-z]+:\S.*")
 
 
@@ -30,7 +30,7 @@ def corpus_lab(corpus: str | Corpus, text: str = "", *, page_size: int = 5, **br
     from xllm_widgets.widgets.corpus_browser import CorpusBrowser
 
     known = Corpus.of(corpus) if isinstance(corpus, str) else corpus
-    title = f"What {corpus} was taught" if isinstance(corpus, str) else ""
+    title = speech("lab")("taught", corpus=corpus) if isinstance(corpus, str) else ""
     view = CorpusBrowser(**{"title": title, "examples": list(EXAMPLES), **browser})
     view.on_search(LookUps(known, page_size))
     view.search(text)
@@ -42,6 +42,7 @@ class LookUps:
 
     def __init__(self, corpus: Corpus, page_size: int = 5) -> None:
         self.corpus, self.page_size = corpus, page_size
+        self._first_time = speech("lab")("first_time")
         self._lock = threading.Lock()
         self._last: tuple[str, list[int], list[str], int] = ("", [], [], 0)
 
@@ -50,7 +51,7 @@ class LookUps:
         with self._lock:
             text = text.strip()
             if text and not self.corpus.is_indexed:
-                browser.busy = FIRST_TIME
+                browser.busy = self._first_time
             browser.show(*(self._hits(text, kind, page) if text else self._everything(page)))
 
     def _everything(self, page: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -12,6 +12,7 @@ from xllm_widgets.errors import MissingSight
 from xllm_widgets.methods.lens import Lens, logit_lens, probe_lens
 from xllm_widgets.studies.representation_items import draw_facts, voice_for
 from xllm_widgets.studies.representation_reading import Reading, read_pairs, readings_anywhere
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
@@ -41,17 +42,23 @@ def lens_lab(
 
     if "activations" not in lm.sights:
         raise MissingSight(f"{lm.name} does not show its activations; use a bundled model.")
+    say = speech("lab")
     if prompt is None:
         prompt = said_by(lm, honest, seed, data)
     if probes is None:
         pairs = read_pairs(lm, trials, seed, data, splits=("fit",))
-        probes = {"honest or lying": readings_anywhere(pairs)}
-        lens = {"toward": "honest", "away": "lying", **lens}
+        probes = {say("honest_or_lying"): readings_anywhere(pairs)}
+        lens = {"toward": say("honest"), "away": say("lying"), **lens}
     layers = list(range(lm.n_layers + 1))
     special = lm.tokens(prompt).special
-    readings = [_probe(name, _projected(lm, prompt, probe), layers, special) for name, probe in probes.items()]
-    readings += [_words("next word", logit_lens(lm, prompt))]
-    readings += [_words(f"next word {target.strip()}", logit_lens(lm, prompt, target=target)) for target in targets]
+    readings = [
+        _probe(name, say("norms_along"), _projected(lm, prompt, probe), layers, special)
+        for name, probe in probes.items()
+    ]
+    readings += [_words(say("next_word"), say("p_likeliest"), logit_lens(lm, prompt))]
+    for target in targets:
+        named = say("next_word_is", target=target.strip()), say("p_target", target=repr(target))
+        readings += [_words(*named, logit_lens(lm, prompt, target=target))]
     return LayerTokenLens(lm.tokens(prompt).strings, layers, readings, **lens)
 
 
@@ -69,14 +76,14 @@ def _projected(lm: Any, prompt: str, probe: Mapping[int, Reading]) -> Lens:
     return probe_lens(lm, prompt, directions, {k: reading.centre for k, reading in probe.items()})
 
 
-def _probe(name: str, lens: Lens, layers: Sequence[int], special: Sequence[bool]) -> Any:
+def _probe(name: str, unit: str, lens: Lens, layers: Sequence[int], special: Sequence[bool]) -> Any:
     """A reading of every layer, empty where the probe has none and on special tokens."""
     scores = np.full((len(layers), len(lens.tokens)), np.nan)
     scores[[layers.index(k) for k in lens.layers]] = lens.scores
     scores[:, np.asarray(special, dtype=bool)] = np.nan
-    return {"name": name, "scores": scores, "kind": "diverging", "unit": lens.unit}
+    return {"name": name, "scores": scores, "kind": "diverging", "unit": unit}
 
 
-def _words(name: str, lens: Lens) -> Any:
-    return {"name": name, "scores": lens.scores, "kind": "sequential", "unit": lens.unit, "limit": 1.0,
+def _words(name: str, unit: str, lens: Lens) -> Any:
+    return {"name": name, "scores": lens.scores, "kind": "sequential", "unit": unit, "limit": 1.0,
             "words": lens.words}  # fmt: skip

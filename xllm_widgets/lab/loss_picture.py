@@ -7,10 +7,11 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
+from xllm_widgets.lab.durations import in_words
 from xllm_widgets.microworld import training
 from xllm_widgets.studies.figures import short_count
-from xllm_widgets.studies.progress import duration
 from xllm_widgets.widgets import palette, style
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,11 @@ class LossPicture:
     `describe()` give what there is.
     """
 
-    def __init__(self, title: str = "Loss of the learnable tokens") -> None:
-        self.title = title
+    def __init__(self, title: str | None = None) -> None:
+        self.say = speech("lab")
+        if not style.can_draw(self.say("loss_title")):  # no font for the language, and the picture is what counts
+            self.say = speech("lab", "en")
+        self.title = self.say("loss_title") if title is None else title
         self.now: training.Progress | None = None
         self._begin()
 
@@ -49,11 +53,15 @@ class LossPicture:
     def describe(self) -> str:
         """Where the run stands, in one line."""
         if self.now is None:
-            return "Nothing has been learnt yet."
-        loss = f"{self.now.loss:.2f} nats a token"
-        if self.now.step >= self.now.steps:
-            return f"{self.now.steps:,} steps, {self._read()}, {self._lasted()}; the loss is {loss}."
-        return f"step {self.now.step:,} of {self.now.steps:,}, {self._read()}, {self._status()}; the loss is {loss}."
+            return self.say("nothing_learnt")
+        finished = self.now.step >= self.now.steps
+        told = {
+            "step": f"{self.now.step:,}", "steps": f"{self.now.steps:,}",
+            "read": self.say("tokens_read_count", n=short_count(self.tokens[-1])),
+            "status": self._lasted() if finished else self._status(),
+            "loss": self.say("nats_a_token_at", loss=f"{self.now.loss:.2f}"),
+        }  # fmt: skip
+        return self.say("loss_finished" if finished else "loss_so_far", **told)
 
     def figure(self) -> Figure:
         """The loss so far, on axes that are wide enough for the whole run."""
@@ -127,31 +135,30 @@ class LossPicture:
         axes.annotate(f"{now.loss:.2f}", end, textcoords="offset points", va="bottom", **side)
         axes.set_xlim(0, 1.03 * whole)
         axes.set_ylim(0, 1.15 * max(self.losses))
-        axes.set_xlabel("tokens read")
-        axes.set_ylabel("nats a token")
+        axes.set_xlabel(self.say("tokens_read"))
+        axes.set_ylabel(self.say("nats_a_token"))
         axes.locator_params("x", nbins=5, steps=(1, 2, 5, 10))  # numbers that two digits can name
         axes.xaxis.set_major_formatter(lambda value, _: short_count(value))
         status = self._lasted() if now.step >= now.steps else self._status()
         small = {"fontsize": 9, "color": palette.LIGHT["muted"], "ha": "right", "va": "bottom"}
         axes.annotate(status, (1, 1), xytext=(0, 10), xycoords="axes fraction", textcoords="offset points", **small)
 
-    def _read(self) -> str:
-        return f"{short_count(self.tokens[-1])} tokens read"
-
     def _lasted(self) -> str:
-        return f"finished in {duration(self.clock[-1] - self.clock[0])}"
+        return self.say("finished_in", time=in_words(self.say, self.clock[-1] - self.clock[0]))
 
     def _status(self) -> str:
-        return f"stopped after {duration(self.clock[-1] - self.clock[0])}" if self.stopped else self._left()
+        if not self.stopped:
+            return self._left()
+        return self.say("stopped_after", time=in_words(self.say, self.clock[-1] - self.clock[0]))
 
     def _left(self) -> str:
         """Told from the pace since the first step that was seen: a resumed run begins in the middle."""
         assert self.now is not None
         done = self.steps[-1] - self.steps[0]
         if not done:
-            return "just begun"
+            return self.say("just_begun")
         pace = (self.clock[-1] - self.clock[0]) / done
-        return f"about {duration(pace * (self.now.steps - self.now.step))} left"
+        return self.say("time_left", time=in_words(self.say, pace * (self.now.steps - self.now.step)))
 
 
 def in_notebook() -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.studies.representation_space import hidden_map
 from xllm_widgets.studies.representation_truth import truth_plane
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ def map_lab(
 def _places(found: pd.DataFrame) -> tuple[list[Point], dict[str, Any]]:
     """Cities where the model has them, or events by the year it gives them against their own."""
     points: list[Point] = []
+    say = speech("lab")
     on_a_globe, any_hidden = "longitude" in found, found["hidden"].any()
     for row in found.to_dict("records"):
         if on_a_globe:
@@ -65,25 +67,27 @@ def _places(found: pd.DataFrame) -> tuple[list[Point], dict[str, Any]]:
             note = row["group"]
         else:
             here, there = ("year", "read year"), ("year", "year")
-            note = f"{row['group']}, {row['year']:.0f}, read as {row['read year']:.0f}"
+            note = say("event", group=row["group"], year=f"{row['year']:.0f}", read=f"{row['read year']:.0f}")
         points.append({"name": row["name"], "x": row[here[0]], "y": row[here[1]], "note": note,
                        "held_out": row["hidden"]})  # fmt: skip
         if row["hidden"] or not any_hidden:
             points[-1]["target"] = [row[axis] for axis in there]
     if on_a_globe:
-        return points, {"x_label": "longitude, read", "y_label": "latitude, read", "graticule": 30.0,
-                        "title": "The map inside"}  # fmt: skip
-    return points, {"x_label": "year", "y_label": "year, read", "title": "The time line inside"}
+        return points, {"x_label": say("longitude"), "y_label": say("latitude"), "graticule": 30.0,
+                        "title": say("map_inside")}  # fmt: skip
+    return points, {"x_label": say("year"), "y_label": say("year_read"), "title": say("time_line_inside")}
 
 
 def _plane(lm: Any, centred: bool, trials: int, seed: int, data: Any) -> tuple[list[Point], dict[str, Any]]:
     found = truth_plane(lm, trials=trials, seed=seed, data=data)
     x, y = ("truth", "other") if centred else ("truth_raw", "other_raw")
+    say = speech("lab")
     points: list[Point] = [
-        {"name": row["text"], "x": row[x], "y": row[y], "group": "true" if row["true"] else "false",
+        {"name": row["text"], "x": row[x], "y": row[y], "group": say("true" if row["true"] else "false"),
          "held_out": bool(row["held_out"]), "note": row["set"]}
         for row in found.to_dict("records")
     ]  # fmt: skip
-    groups = {"true": "toward", "false": "away"}
-    return points, {"groups": groups, "x_label": "along truth", "y_label": "across it", "turning": True,
-                    "title": f"The plane of truth, at the {found['place'].iloc[0]}"}  # fmt: skip
+    groups = {say("true"): "toward", say("false"): "away"}
+    place = say({"statement end": "statement_end", "verdict": "verdict"}[found["place"].iloc[0]])
+    return points, {"groups": groups, "x_label": say("along_truth"), "y_label": say("across_truth"), "turning": True,
+                    "title": say("plane_of_truth", place=place)}  # fmt: skip

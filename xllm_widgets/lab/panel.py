@@ -16,12 +16,15 @@ from xllm_widgets.classroom import journal, predictions
 from xllm_widgets.errors import XllmError
 from xllm_widgets.lab.controls import control
 from xllm_widgets.lab.demonstrations import demonstration_lab
+from xllm_widgets.lab.durations import in_words
 from xllm_widgets.studies import progress, registry
 from xllm_widgets.widgets.claim_cards import ClaimCards
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from xllm_widgets.models.language_model import LanguageModel
     from xllm_widgets.studies.evidence import Evidence
+    from xllm_widgets.widgets.language import Speech
     from xllm_widgets.widgets.prediction_card import PredictionCard
 
 EDITORS = {"contrastive_demonstrations": demonstration_lab}
@@ -48,13 +51,13 @@ class Job:
     def report(self, stage: str, done: int, total: int) -> None:
         self.done, self.total = done, total
 
-    def in_words(self) -> str:
+    def in_words(self, say: Speech) -> str:
         """Parts done, and the time that the rest will take at the same speed."""
         if not self.done:
-            return "starting …"
+            return say("starting")
         left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-        stopping = ", stopping" if self.stop else ""
-        return f"part {self.done} of {self.total}, about {progress.duration(left)} left{stopping}"
+        told = {"done": self.done, "total": self.total, "time": in_words(say, left)}
+        return say("part_of_stopping" if self.stop else "part_of", **told)
 
 
 class Lab(ipywidgets.VBox):
@@ -72,6 +75,7 @@ class Lab(ipywidgets.VBox):
         **knobs: Any,
     ) -> None:
         self.study, self.lm, self.info = study, lm, study.info  # type: ignore[attr-defined]
+        self.say = speech("lab")
         settings = registry.check_call(self.info, lm, knobs)
         self.controls = [control(knob, settings[knob.name]) for knob in self.info.knobs]
         self.prediction, self.outcome = prediction, outcome or first_claim
@@ -107,17 +111,20 @@ class Lab(ipywidgets.VBox):
         if self.evidence is not None:
             return self.evidence.describe()
         settings = ", ".join(f"{each.name} {each.read()!r}" for each in self.controls)
-        return f"{self.info.name} · section {self.info.section}\n{self.info.question}\n  on {self.lm.name}: {settings}"
+        return self.say(
+            "described", study=self.info.name, section=self.info.section, question=self.info.question,
+            model=self.lm.name, settings=settings,
+        )  # fmt: skip
 
     def _build(self) -> None:
         self.cost, self.status = ipywidgets.Label(""), ipywidgets.Label("")
-        self.run_button = ipywidgets.Button(description="Run", button_style="primary")
-        self.stop_button = ipywidgets.Button(description="Stop", disabled=True)
+        self.run_button = ipywidgets.Button(description=self.say("run"), button_style="primary")
+        self.stop_button = ipywidgets.Button(description=self.say("stop_run"), disabled=True)
         self.bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "340px", "visibility": "hidden"})
         self.cards = ClaimCards()
         self.picture = ipywidgets.Image(format="png", layout={"display": "none", "max_width": "820px"})
-        self.shows_control = ipywidgets.Checkbox(value=True, description="show the null control", indent=False)
-        self.shows_code = ipywidgets.ToggleButton(value=False, description="Show me the code")
+        self.shows_control = ipywidgets.Checkbox(value=True, description=self.say("show_control"), indent=False)
+        self.shows_code = ipywidgets.ToggleButton(value=False, description=self.say("show_code"))
         self.code = ipywidgets.Textarea(disabled=True, layout={"display": "none", "width": "820px", "height": "190px"})
         self.run_button.on_click(lambda _: self._clicked())
         self.stop_button.on_click(lambda _: self.stop())
@@ -128,7 +135,8 @@ class Lab(ipywidgets.VBox):
 
     def _parts(self) -> list[ipywidgets.Widget]:
         editor = [EDITORS[self.info.name](self.lm)] if self.info.name in EDITORS else []
-        question = ipywidgets.Label(f"{self.info.question} ({self.info.paper}, on {self.lm.name})")
+        told = {"question": self.info.question, "paper": self.info.paper, "model": self.lm.name}
+        question = ipywidgets.Label(self.say("question", **told))
         inputs = ipywidgets.HBox([each.input for each in self.controls], layout={"flex_flow": "row wrap"})
         buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.shows_code, self.cost])
         below = [self.bar, self.status, self.shows_control, self.cards, self.picture, self.code]
@@ -151,13 +159,13 @@ class Lab(ipywidgets.VBox):
 
     def _cost(self, knobs: dict[str, Any]) -> str:
         if self.lm.n_parameters > QUICK:
-            return "The cost is told while it runs; Stop keeps what is done."
+            return self.say("cost_unknown")
         trials = knobs.get("trials", 1)
         kind = repr({name: value for name, value in knobs.items() if name != "trials"})
         if kind not in self._seconds_a_trial:
             seconds = registry.estimate_seconds(self.study, self.lm, parts=1, **knobs)
             self._seconds_a_trial[kind] = seconds / trials
-        return f"about {progress.duration(self._seconds_a_trial[kind] * trials)} here"
+        return self.say("cost", time=in_words(self.say, self._seconds_a_trial[kind] * trials))
 
     # --- Run ---
 
@@ -176,10 +184,10 @@ class Lab(ipywidgets.VBox):
 
     def _start(self) -> Job | None:
         if self.job is not None:
-            self.status.value = "It is running already; stop it first."
+            self.status.value = self.say("running_already")
             return None
         if self.prediction is not None and not self.prediction.locked:
-            self.status.value = "Write down your prediction and lock it first; then run."
+            self.status.value = self.say("predict_first")
             return None
         try:
             self.job = Job(self._knobs())
@@ -188,7 +196,7 @@ class Lab(ipywidgets.VBox):
             return None
         self.run_button.disabled, self.stop_button.disabled = True, False
         self.bar.value, self.bar.layout.visibility = 0, "visible"
-        self.status.value = self.job.in_words()
+        self.status.value = self.job.in_words(self.say)
         return self.job
 
     def _work(self, job: Job, show: Callable[[Job], None] = lambda job: None) -> None:
@@ -200,7 +208,7 @@ class Lab(ipywidgets.VBox):
             with progress.watch(report, lambda: job.stop):
                 job.evidence = self.study(self.lm, **job.knobs)
         except KeyboardInterrupt:
-            job.error = "Stopped before the first part was finished; nothing to show."
+            job.error = self.say("stopped_early")
         except XllmError as wrong:
             job.error = str(wrong)
         except Exception as wrong:
@@ -214,7 +222,7 @@ class Lab(ipywidgets.VBox):
 
     def _show_progress(self, job: Job) -> None:
         self.bar.max, self.bar.value = max(1, job.total), job.done
-        self.status.value = job.in_words()
+        self.status.value = job.in_words(self.say)
 
     def _finish(self, job: Job) -> None:
         self.job = None

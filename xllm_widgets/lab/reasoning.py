@@ -16,6 +16,7 @@ from xllm_widgets.studies.problems import load_problems
 from xllm_widgets.studies.replies import NONE, WORKED, said, sample, shown, write
 from xllm_widgets.studies.solutions import Solution, falsify, read_reply, render, render_steps, truncate
 from xllm_widgets.studies.step_curves import answer_logprobs, answers_after, step_curve
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.reasoning_editor import ReasoningEditor
 
 MOST_REMEMBERED = 512  # prompts whose endings are kept
-NO_NUMBER = "no number"  # how the view writes that an ending gives none
 
 
 def reasoning_lab(
@@ -88,6 +88,7 @@ class StepAnswers:
     ) -> None:
         self.lm, self.demonstrations = Remembering(lm), tuple(demonstrations)
         self.how: dict[str, Any] = {"n": n, "temperature": temperature, "seed": seed}
+        self.no_number = speech("lab")("no_number")  # how the view writes that an ending gives none
 
     def __call__(self, editor: ReasoningEditor, request: int, stage: str, part: int = 0) -> None:
         """One stage of one request; raises XllmError, in one sentence, for steps that cannot be continued."""
@@ -105,14 +106,14 @@ class StepAnswers:
             answers_after(self.lm, one, demonstrations=self.demonstrations, **self.how)
             for one in (solution, replace(solution, steps=editor.given))
         )
-        now, before = (table.replace({"answer": {NONE: NO_NUMBER}}) for table in (now, before))
+        now, before = (table.replace({"answer": {NONE: self.no_number}}) for table in (now, before))
         answers = list(dict.fromkeys([editor.answer, *now["answer"], *before["answer"]]))
         at_once = self.at_once(solution, answers)
         editor.answer_distribution(request, _rows(now, answers), _rows(before), n=self.how["n"], at_once=at_once)
 
     def at_once(self, solution: Solution, answers: Sequence[str]) -> dict[str, float]:
         """p(answer) of each right behind these steps and "The answer is"; empty for a model that shows no log p."""
-        asked = [answer for answer in answers if answer != NO_NUMBER]
+        asked = [answer for answer in answers if answer != self.no_number]
         if "logprobs" not in self.lm.sights:
             return {}
         values = answer_logprobs(self.lm, solution, asked, demonstrations=self.demonstrations)

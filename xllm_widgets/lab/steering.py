@@ -17,11 +17,11 @@ from xllm_widgets.studies.representation_control import bands, surprise, vector_
 from xllm_widgets.studies.representation_items import Fact, draw_facts, neutral_texts, voice_for
 from xllm_widgets.studies.representation_reading import read_pairs
 from xllm_widgets.studies.representation_streams import heard, token_places
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from xllm_widgets.widgets.steering_dial import Reading, SteeringDial
 
-CONCEPT = "honest minus lying"
 LIKELIEST, NEWCOMERS = 4, 2  # words shown: the likeliest unsteered ones, and of the steered likeliest so many more
 TEXTS = 3  # neutral paragraphs behind the perplexity
 LONGEST = 24  # tokens written on either side
@@ -54,10 +54,13 @@ def steering_lab(
 
     if missing := {"logprobs", "activations"} - set(lm.sights):
         raise MissingSight(f"{lm.name} does not show its {' and '.join(sorted(missing))}; use a bundled model.")
+    say = speech("lab")
     if vectors is None:
-        vectors = {CONCEPT: vector_for(lm, read_pairs(lm, trials, seed, data, splits=("fit",)), "speaker")}
+        vectors = {
+            say("honest_minus_lying"): vector_for(lm, read_pairs(lm, trials, seed, data, splits=("fit",)), "speaker")
+        }
     elif isinstance(vectors, SteeringVector):
-        vectors = {str(vectors.provenance.get("concept", "vector")): vectors}
+        vectors = {str(vectors.provenance.get("concept", say("vector"))): vectors}
     if not vectors:
         raise XllmError("The dial needs a vector; make one with honesty_vector(lm), or leave it out.")
     units = {name: vector.normalised() for name, vector in vectors.items()}

@@ -17,6 +17,15 @@ const xw = (() => {
     return node;
   }
 
+  /** What the view says in its language: t("answers", { n: 3 }), or t.parts(…) where nodes stand among the words. */
+  function words(model) {
+    const strings = model.get("strings");
+    const form = (text, { n }) => (typeof text === "string" ? text : text[String(n) === "1" ? "one" : "other"]);
+    const parts = (key, values = {}) => form(strings[key], values).split(/\{(\w+)\}/)
+      .map((part, i) => (i % 2 ? values[part] : part)).filter((part) => part !== "");
+    return Object.assign((key, values) => parts(key, values).join(""), { parts });
+  }
+
   function button(text, attributes = {}) {
     return focusable(make("button", { type: "button", class: "xw-button", ...attributes }, text));
   }
@@ -43,7 +52,7 @@ const xw = (() => {
   /** The root of a view, with the place where an error is said in words. */
   function root(name, model, keep) {
     const error = make("div", { class: "xw-error", role: "alert" });
-    const node = make("div", { class: `xw-view xw-${name}` }, error);
+    const node = make("div", { class: `xw-view xw-${name}`, lang: model.get("strings").lang }, error);
     const show = () => {
       error.textContent = model.get("error") || "";
       error.hidden = !error.textContent;
@@ -114,9 +123,9 @@ const xw = (() => {
   const code = (char) => (char === "\ufffd" ? "··" : char.codePointAt(0).toString(16).toUpperCase().padStart(2, "0"));
 
   /** A token as it is said: quotes make leading spaces audible, newlines have a name. */
-  function said(token) {
+  function said(t, token) {
     const byte = BYTE.exec(token);
-    return byte ? `byte ${byte[1].toUpperCase()}` : `“${token.replaceAll("\n", "⏎")}”`;
+    return byte ? t("byte", { hex: byte[1].toUpperCase() }) : `“${token.replaceAll("\n", "⏎")}”`;
   }
 
   /** A table twin: the same numbers for those who read rather than look. */
@@ -155,7 +164,7 @@ const xw = (() => {
   }
 
   return {
-    make, focusable, button, listeners, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
+    make, focusable, words, button, listeners, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
     table, disclosure, divergingLegend, sequentialLegend,
   };
 })();

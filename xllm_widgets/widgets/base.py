@@ -16,6 +16,7 @@ import traitlets
 
 from xllm_widgets.errors import XllmError
 from xllm_widgets.widgets import palette, static_page
+from xllm_widgets.widgets.language import Speech, strings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,9 @@ class BaseView(anywidget.AnyWidget):
     """
 
     _ipython_display_ = None  # ipywidgets 7 (Colab) would display before the mime bundle below is asked for
+    _catalogue = "common"  # the part of language.json that the view speaks from
     error = traitlets.Unicode("").tag(sync=True)
+    strings = traitlets.Dict().tag(sync=True)  # in the language that was on when the view was made, for all its life
 
     def __init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)
@@ -62,6 +65,15 @@ class BaseView(anywidget.AnyWidget):
         for name in kwargs:
             if name not in known:
                 raise UnknownArgument(f"{type(self).__name__} has no argument {name!r}; {_advice(name, known)}.")
+
+    @traitlets.default("strings")
+    def _strings_of_the_language(self) -> dict[str, Any]:
+        return strings(self._catalogue)
+
+    @property
+    def say(self) -> Speech:
+        """What the view says in its language: `view.say("computing")`."""
+        return Speech(self.strings)
 
     def describe(self) -> str:
         """The view in words and numbers, as read by those who cannot see it."""
@@ -91,8 +103,8 @@ class BaseView(anywidget.AnyWidget):
         return page
 
     def to_dict(self) -> dict[str, Any]:
-        """The view's state as plain JSON, arrays as lists of numbers."""
-        return {name: plain(getattr(self, name)) for name in self.state_names()}
+        """The view's state as plain JSON, arrays as lists of numbers; not the strings of its language."""
+        return {name: plain(getattr(self, name)) for name in self.state_names() if name != "strings"}
 
     def state_names(self) -> list[str]:
         """The traits the browser reads, without ipywidgets' own."""
@@ -112,9 +124,13 @@ class BaseView(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = super()._repr_mimebundle_(**kwargs)
         data, meta = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        from xllm_widgets.widgets import style
+
         words = self.describe()
-        data = {**data, "text/plain": words, "image/png": base64.b64encode(self.to_png()).decode()}
-        return data, {**meta, "image/png": {"alt": words}}
+        data = {**data, "text/plain": words}
+        if not style.can_draw(self.say("table")):  # no font for the language: a picture would be empty boxes
+            return data, meta
+        return data | {"image/png": base64.b64encode(self.to_png()).decode()}, {**meta, "image/png": {"alt": words}}
 
 
 def plain(value: Any) -> Any:

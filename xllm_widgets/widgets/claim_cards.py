@@ -15,10 +15,13 @@ from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xllm_widgets.widgets.language import Speech
+
 MAX_CLAIMS = 400
 _WORDS = ("study", "section", "paper", "model", "statement", "verdict")
 _NUMBERS = ("estimate", "low", "high", "threshold", "control")
 _COUNTS = ("n", "seeds")
+_VERDICTS = {"shown": "shown", "not shown": "not_shown", "reversed": "reversed"}  # as the catalogue has them
 
 
 class ClaimCards(BaseView):
@@ -29,6 +32,7 @@ class ClaimCards(BaseView):
     where a field is missing or a verdict unknown.
     """
 
+    _catalogue = "claim_cards"
     _esm = module("claim_cards")
     _css = styles("claim_cards")
 
@@ -52,8 +56,8 @@ class ClaimCards(BaseView):
 
     def describe(self) -> str:
         """Every verdict with its numbers, a line each."""
-        lines = [_sentence(self.claims[i], group["places"]) for group in self.groups for i in group["claims"]]
-        return "\n".join([self.title or "Claims", *lines])
+        lines = [_sentence(self.say, self.claims[i], group["places"]) for group in self.groups for i in group["claims"]]
+        return "\n".join([self.title or self.say("name"), *lines])
 
     def draw(self, figure: Figure) -> None:
         """The cards one below the other, as in the browser."""
@@ -67,7 +71,7 @@ class ClaimCards(BaseView):
         for group in self.groups:
             rows = [self.claims[i] for i in group["claims"]]
             y = page.paragraph(rows[0]["statement"], 0, y, page.width, 10, fontweight="bold") + 0.19
-            page.text(0, y, _source(rows[0]), 8, muted)
+            page.text(0, y, _source(self.say, rows[0]), 8, muted)
             for row in rows:
                 y = self._draw_row(page, y + 0.32, row, group)
             y = self._draw_axis(page, y + 0.18, group["axis"]) + 0.4
@@ -75,8 +79,9 @@ class ClaimCards(BaseView):
 
     def _draw_legend(self, page: Any, y: float) -> float:
         muted, x = palette.LIGHT["muted"], 0.0
-        marks = (("estimate, 95 % interval", _interval), ("threshold", _threshold), ("control", _control))
-        for words, mark in marks:
+        marks = (("estimate_and_interval", _interval), ("threshold", _threshold), ("control", _control))
+        for key, mark in marks:
+            words = self.say(key)
             mark(page, x + 0.12, y - 0.04, 0.1)
             page.text(x + 0.3, y, words, 8.5, muted)
             x += 0.55 + page.measure(words, 8.5)
@@ -90,9 +95,9 @@ class ClaimCards(BaseView):
 
         page.text(0, y, palette.GLYPHS[claim["verdict"]], 10, family="DejaVu Sans")
         weight = "bold" if claim["verdict"] != "not shown" else "normal"
-        page.text(0.2, y, f"{claim['verdict']} here", 9.5, fontweight=weight)
+        page.text(0.2, y, self.say(_VERDICTS[claim["verdict"]]), 9.5, fontweight=weight)
         page.text(1.35, y, claim["model"], 9.5)
-        page.text(1.35, y + 0.15, _sample(claim), 7.5, palette.LIGHT["muted"])
+        page.text(1.35, y + 0.15, _sample(self.say, claim), 7.5, palette.LIGHT["muted"])
         middle = y - 0.04
         page.line((left, left + wide), (middle, middle), color=palette.LIGHT["rule"], linewidth=0.8)
         if claim["control"] is not None:
@@ -101,8 +106,8 @@ class ClaimCards(BaseView):
             _threshold(page, place(claim["threshold"]), middle)
         if _measured(claim):
             _interval(page, place(claim["estimate"]), middle, 0, place(claim["low"]), place(claim["high"]))
-        page.text(left + wide + 0.18, y, _estimate(claim, places), 9.5)
-        page.text(left + wide + 0.18, y + 0.15, _beside(claim, places), 7.5, palette.LIGHT["muted"])
+        page.text(left + wide + 0.18, y, _estimate(self.say, claim, places), 9.5)
+        page.text(left + wide + 0.18, y + 0.15, _beside(self.say, claim, places), 7.5, palette.LIGHT["muted"])
         return y + 0.1
 
     def _draw_axis(self, page: Any, y: float, axis: list[float]) -> float:
@@ -168,31 +173,34 @@ def _measured(claim: dict[str, Any]) -> bool:
     return None not in (claim["estimate"], claim["low"], claim["high"])
 
 
-def _estimate(claim: dict[str, Any], places: int) -> str:
+def _estimate(say: Speech, claim: dict[str, Any], places: int) -> str:
     if not _measured(claim):
-        return "not measured"
+        return say("not_measured")
     estimate, low, high = (number(claim[name], places) for name in ("estimate", "low", "high"))
     return f"{estimate} [{low}, {high}]"
 
 
-def _sample(claim: dict[str, Any]) -> str:
-    seeds = claim["seeds"]
-    return f"n = {claim['n']}, {seeds} seed{'' if seeds == 1 else 's'}"
+def _sample(say: Speech, claim: dict[str, Any]) -> str:
+    return say("sample", count=claim["n"], n=claim["seeds"])
 
 
-def _beside(claim: dict[str, Any], places: int) -> str:
-    control = "no control" if claim["control"] is None else f"control {number(claim['control'], places)}"
-    return f"threshold {number(claim['threshold'], places)}, {control}"
+def _beside(say: Speech, claim: dict[str, Any], places: int) -> str:
+    threshold = say("threshold_at", value=number(claim["threshold"], places))
+    value = number(claim["control"], places)
+    control = say("no_control") if claim["control"] is None else say("control_at", value=value)
+    return f"{threshold}{say('comma')}{control}"
 
 
-def _source(claim: dict[str, Any]) -> str:
-    return f"section {claim['section']} · {claim['paper']} · {claim['study']}"
+def _source(say: Speech, claim: dict[str, Any]) -> str:
+    return say("source", section=claim["section"], paper=claim["paper"], study=claim["study"])
 
 
-def _sentence(claim: dict[str, Any], places: int) -> str:
-    verdict = f"{palette.GLYPHS[claim['verdict']]} {claim['verdict']} here"
-    numbers = f"{_estimate(claim, places)}, {_beside(claim, places)}, {_sample(claim)}"
-    return f"{verdict}: {claim['statement']} ({claim['model']}: {numbers})"
+def _sentence(say: Speech, claim: dict[str, Any], places: int) -> str:
+    verdict = f"{palette.GLYPHS[claim['verdict']]} {say(_VERDICTS[claim['verdict']])}"
+    return say(
+        "sentence", verdict=verdict, statement=claim["statement"], model=claim["model"],
+        estimate=_estimate(say, claim, places), beside=_beside(say, claim, places), sample=_sample(say, claim),
+    )  # fmt: skip
 
 
 def _plot_place(page: Any) -> tuple[float, float]:

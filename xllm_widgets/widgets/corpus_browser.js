@@ -3,19 +3,20 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const get = (name) => model.get(name);
+  const t = xw.words(model);
   const root = xw.root("corpus-browser", model, keep);
   const title = make("div", { class: "xw-title" });
-  const twin = xw.disclosure("table", keep, asTable);
-  const box = xw.focusable(make("input", { type: "search", class: "xw-cb-box", dir: "auto", autocomplete: "off", spellcheck: "false", "aria-label": "word, phrase or fact to look up" }));
-  const look = xw.button("look up", { class: "xw-button xw-cb-look" });
+  const twin = xw.disclosure(t("table"), keep, asTable);
+  const box = xw.focusable(make("input", { type: "search", class: "xw-cb-box", dir: "auto", autocomplete: "off", spellcheck: "false", "aria-label": t("box_name") }));
+  const look = xw.button(t("look_up"), { class: "xw-button xw-cb-look" });
   const examples = make("div", { class: "xw-cb-examples" });
   const said = make("div", { class: "xw-cb-said", role: "status", dir: "auto" });
-  const kinds = make("div", { class: "xw-cb-kinds", role: "group", "aria-label": "kinds of documents" });
+  const kinds = make("div", { class: "xw-cb-kinds", role: "group", "aria-label": t("kinds") });
   const list = make("ol", { class: "xw-cb-list" });
-  const [first, back, on] = [["« first", "first page"], ["‹ previous", "previous page"], ["next ›", "next page"]]
+  const [first, back, on] = [[t("to_first"), t("first_page")], [t("to_previous"), t("previous_page")], [t("to_next"), t("next_page")]]
     .map(([text, name]) => xw.button(text, { "aria-label": name, class: "xw-button xw-quiet" }));
   const where = make("span", { class: "xw-eyebrow" });
-  const pager = make("nav", { class: "xw-cb-pager", "aria-label": "pages" }, first, back, where, on);
+  const pager = make("nav", { class: "xw-cb-pager", "aria-label": t("pages") }, first, back, where, on);
   root.append(
     make("div", { class: "xw-cb-head" }, title, make("span", { class: "xw-spacer" }), twin.opener),
     make("div", { class: "xw-cb-search" }, box, look, examples), said, kinds, list, pager, twin.part,
@@ -44,11 +45,11 @@ function render({ model, el }) {
       node.addEventListener("click", () => ask(text));
       return node;
     }));
-    if (get("examples").length) examples.prepend("try");
+    if (get("examples").length) examples.prepend(t("try"));
     paintKinds(found);
     if (list.contains(document.activeElement)) box.focus(); // what was pressed is about to go
     list.replaceChildren(...get("documents").map(documentNode));
-    where.textContent = found.pages ? `page ${many(found.page + 1)} of ${many(found.pages)}` : "";
+    where.textContent = found.pages ? t("page_of", { page: many(found.page + 1), pages: many(found.pages) }) : "";
     pager.hidden = found.pages < 2;
     status();
     twin.refresh();
@@ -64,7 +65,7 @@ function render({ model, el }) {
       const bar = make("span", { class: "xw-cb-bar", "aria-hidden": "true" }, make("span"));
       bar.firstChild.style.width = `${kind ? (100 * n) / most : 0}%`;
       const node = xw.button("", { class: "xw-button xw-cb-kind", "aria-pressed": String(kind === found.kind) });
-      node.append(make("bdi", {}, kind || "all kinds"), make("span", { class: "xw-cb-n" }, ` ${many(n)}`), bar);
+      node.append(make("bdi", {}, kind || t("all_kinds")), make("span", { class: "xw-cb-n" }, ` ${many(n)}`), bar);
       node.dataset.kind = kind || "*";
       node.addEventListener("click", () => ask(found.text, kind));
       return node;
@@ -83,11 +84,11 @@ function render({ model, el }) {
     body.append(letters.slice(place).join(""));
     return make("li", { class: "xw-cb-document" },
       make("div", { class: "xw-cb-about" }, make("span", { class: "xw-cb-number" }, `№ ${many(number)}`), make("bdi", {}, kind)),
-      body, facts.length ? make("div", { class: "xw-cb-facts" }, "tells ", ...facts.map(factNode)) : null);
+      body, facts.length ? make("div", { class: "xw-cb-facts" }, `${t("tells")} `, ...facts.map(factNode)) : null);
   }
 
   function factNode(fact) {
-    const node = xw.button(make("bdi", {}, fact), { class: "xw-button xw-cb-fact", title: "how often was this told?" });
+    const node = xw.button(make("bdi", {}, fact), { class: "xw-button xw-cb-fact", title: t("fact_hint") });
     if (get("found").by === "fact" && get("found").text === fact) node.classList.add("xw-cb-this");
     node.addEventListener("click", () => ask(fact));
     return node;
@@ -99,11 +100,11 @@ function render({ model, el }) {
     root.setAttribute("aria-busy", String(busy));
     root.classList.toggle("xw-cb-waiting", busy);
     root.dataset.answered = get("answered");
-    const text = busy ? get("busy") || "looking …" : get("said");
+    const text = busy ? get("busy") || t("looking") : get("said");
     if (said.textContent !== text) said.textContent = text;
     const fixed = Boolean(get("_static"));
     box.readOnly = fixed;
-    box.placeholder = fixed ? "a saved page cannot search: open the notebook" : "a word, a phrase, or a fact such as capital:France";
+    box.placeholder = fixed ? t("box_fixed") : t("box_hint");
     root.querySelectorAll(".xw-cb-look, .xw-cb-example, .xw-cb-kind, .xw-cb-fact").forEach((node) => { node.disabled = fixed; });
     able([first, back], !fixed && page > 0, on);
     able([on], !fixed && page + 1 < pages, back);
@@ -118,7 +119,7 @@ function render({ model, el }) {
 
   function asTable() {
     const rows = get("documents").map(({ number, kind, text, spans, facts }) => [many(number), kind, text, spans.length, facts.join(", ")]);
-    return xw.table(get("said") || "documents", ["number", "kind", "text", "places", "facts told"], rows);
+    return xw.table(get("said") || t("documents"), [t("number"), t("kind"), t("text"), t("places"), t("facts_told")], rows);
   }
 
   function turn(page) {

@@ -9,6 +9,7 @@ import traitlets
 
 from xllm_widgets.widgets import palette
 from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
+from xllm_widgets.widgets.language import Speech, speech
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +37,7 @@ class CorpusBrowser(BaseView):
     browser is an event: `on_search` answers it through `show`. Raises ViewError for what lacks a field.
     """
 
+    _catalogue = "corpus_browser"
     _esm = module("corpus_browser")
     _css = styles("corpus_browser")
 
@@ -67,7 +69,7 @@ class CorpusBrowser(BaseView):
 
     @traitlets.observe("found")
     def _say(self, change: dict[str, Any]) -> None:
-        self.said = sentence(change["new"])
+        self.said = sentence(change["new"], self.say)
 
     def show(self, documents: Iterable[Mapping[str, Any]], found: Mapping[str, Any]) -> None:
         """Another page, or another search, painted in one go."""
@@ -92,7 +94,7 @@ class CorpusBrowser(BaseView):
 
     def describe(self) -> str:
         """The numbers, and the documents in view, each cut to a line."""
-        lines = [self.title or "Corpus browser", self.said or "Nothing was looked up."]
+        lines = [self.title or self.say("name"), self.said or self.say("nothing")]
         return "\n".join([*lines, *(f"  № {d['number']:,} ({d['kind']}): {_line(d['text'])}" for d in self.documents)])
 
     def draw(self, figure: Figure) -> None:
@@ -103,7 +105,8 @@ class CorpusBrowser(BaseView):
         if self.title:
             page.text(0, y, self.title, 11, fontweight="bold")
             y += 0.3
-        y = page.paragraph(self.said or "Nothing was looked up.", 0, y, page.width, 10.5, fontweight="bold") + 0.24
+        said = self.said or self.say("nothing")
+        y = page.paragraph(said, 0, y, page.width, 10.5, fontweight="bold") + 0.24
         kinds = "   ".join(f"{kind} {n:,}" for kind, n in self.found["kinds"].items())
         y = page.paragraph(kinds, 0, y, page.width, 8, ink=muted) + 0.36 if kinds else y + 0.12
         for one in self.documents[:5]:
@@ -111,23 +114,23 @@ class CorpusBrowser(BaseView):
             y = page.flow(_runs(one), 0, y + 0.24, page.width, 9) + 0.36
         left = self.found["documents"] - len(self.documents[:5])
         if self.documents and left > 0:
-            page.text(0, y, f"… and {left:,} more documents", 8, muted)
+            page.text(0, y, self.say("more_documents", n=f"{left:,}"), 8, muted)
         page.finish(y + 0.15)
 
 
-def sentence(found: Mapping[str, Any]) -> str:
-    """How often, in how many documents, and one in how many that is."""
-    read, documents = f"{found['read']:,} documents read", found["documents"]
+def sentence(found: Mapping[str, Any], say: Speech | None = None) -> str:
+    """How often, in how many documents, and one in how many that is; in the language that is on, or as `say` has it."""
+    say = say or speech("corpus_browser")
+    read, documents = f"{found['read']:,}", found["documents"]
     if not found["text"]:
-        return f"{read}." if found["read"] else ""
+        return say("all_read", read=read) if found["read"] else ""
     name = found["text"] if found["by"] == "fact" else f"“{found['text']}”"
     if not documents:
-        return f"{name} was never read: not once in {read}."
-    rate = f"one in {found['read'] / documents:,.0f}"
+        return say("never_read", name=name, read=read)
+    told = {"name": name, "documents": f"{documents:,}", "read": read, "rate": f"{found['read'] / documents:,.0f}"}
     if found["by"] == "fact":
-        return f"{name} is told in {documents:,} of {read}: {rate}."
-    times = "once" if found["occurrences"] == 1 else f"{found['occurrences']:,} times"
-    return f"{name} stands {times} in {documents:,} of {read}: {rate}."
+        return say("fact_told", **told)
+    return say("phrase_stands", n=f"{found['occurrences']:,}", **told)
 
 
 def _checked(given: Mapping[str, Any], fields: Mapping[str, Any], what: str) -> dict[str, Any]:

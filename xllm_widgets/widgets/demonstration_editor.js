@@ -4,9 +4,11 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const PATIENCE = 5000; // milliseconds without an answer before the view says that it is waiting
+  const t = xw.words(model);
+  const KINDS = { field: t("field"), word: t("word"), label: t("label"), explanation: t("explanation") };
   const root = xw.root("demonstration-editor", model, keep);
   const title = make("div", { class: "xw-title" });
-  const things = make("div", { class: "xw-de-things", role: "toolbar", "aria-label": "things worth trying" });
+  const things = make("div", { class: "xw-de-things", role: "toolbar", "aria-label": t("things_to_try") });
   const cards = make("div", { class: "xw-de-cards" });
   const query = make("div", { class: "xw-de-query" });
   const bars = make("div", { class: "xw-de-bars" });
@@ -14,8 +16,8 @@ function render({ model, el }) {
   const legend = make("div", {});
   const state = make("span", { class: "xw-eyebrow xw-de-state" });
   const readout = make("span", { class: "xw-de-readout" });
-  const neutraliseWord = xw.button("neutralise this word", { hidden: true });
-  const twin = xw.disclosure("table", keep, asTable);
+  const neutraliseWord = xw.button(t("neutralise_word"), { hidden: true });
+  const twin = xw.disclosure(t("table"), keep, asTable);
   root.append(
     make("div", { class: "xw-de-head" }, title, things, make("span", { class: "xw-spacer" }), twin.opener),
     cards, query, bars, said,
@@ -43,7 +45,7 @@ function render({ model, el }) {
   function command(name, ...args) {
     sent += 1;
     root.classList.add("xw-de-stale");
-    state.textContent = "computing …";
+    state.textContent = t("computing");
     words.forEach((node) => ground(node, NaN, 0)); // while the kernel computes, so that the answer has less to paint
     model.set("command", { n: (get("command").n || 0) + 1, name, arguments: args });
     model.save_changes();
@@ -61,7 +63,7 @@ function render({ model, el }) {
 
   function wait() {
     clearTimeout(timer);
-    timer = setTimeout(() => { state.textContent = "waiting for the kernel … if it was restarted, run the cell again"; }, PATIENCE);
+    timer = setTimeout(() => { state.textContent = t("waiting"); }, PATIENCE);
   }
 
   function next() {
@@ -131,13 +133,14 @@ function render({ model, el }) {
 
   function cardOf(card, i, pieces) {
     const turned = card.label !== card.given;
-    const label = xw.button("", { class: "xw-button xw-de-label", "aria-label": `label of demonstration ${i + 1}: ${card.label}${turned ? ", flipped" : ""}; press to flip` });
+    const name = t(turned ? "label_name_flipped" : "label_name", { n: i + 1, label: card.label });
+    const label = xw.button("", { class: "xw-button xw-de-label", "aria-label": name });
     label.append(make("bdi", { class: "xw-de-word" }, card.label));
-    if (turned) label.append(make("span", { class: "xw-de-turned" }, "⇄ flipped"));
+    if (turned) label.append(make("span", { class: "xw-de-turned" }, t("flipped")));
     label.dataset.key = `label ${i}`;
     pieces.forEach((piece, id) => { if (piece[0] === "label" && piece[1] === i) { words[id] = label.firstElementChild; words[id].dataset.piece = id; } });
     label.addEventListener("click", () => { turn(label, i); command("flip", i); });
-    return make("div", { class: "xw-de-card", role: "group", "aria-label": `demonstration ${i + 1}` },
+    return make("div", { class: "xw-de-card", role: "group", "aria-label": t("demonstration", { n: i + 1 }) },
       lineOf("word", i, pieces, card.text),
       card.explanation ? lineOf("explanation", i, pieces, card.explanation) : null,
       make("div", { class: "xw-de-line" }, field("label"), label, make("span", { class: "xw-spacer" }), tools(card, i)));
@@ -157,18 +160,18 @@ function render({ model, el }) {
   function tools(card, i) {
     const last = get("demonstrations").length - 1;
     const tool = (text, name, call, off = false) => {
-      const node = xw.button(text, { class: "xw-button xw-quiet xw-de-tool", "aria-label": `${name} (demonstration ${i + 1})`, title: name, disabled: off });
+      const node = xw.button(text, { class: "xw-button xw-quiet xw-de-tool", "aria-label": t("tool_name", { tool: name, n: i + 1 }), title: name, disabled: off });
       node.dataset.key = `${name} ${i}`;
       node.addEventListener("click", call);
       return node;
     };
     return make("span", { class: "xw-de-tools" },
-      tool("edit", "edit the text", () => edit(i)),
-      tool("neutralise", "neutral words for its sentiment words", () => command("neutralise", i)),
-      card.explanation ? tool("explained ×", "take the explanation away", () => command("explain", i, "")) : tool("explain", "add an explanation", () => command("explain", i)),
-      tool("↑", "move up", () => command("move", i, i - 1), i === 0),
-      tool("↓", "move down", () => command("move", i, i + 1), i === last),
-      tool("×", "remove", () => command("remove", i), last === 0));
+      tool(t("edit"), t("edit_text"), () => edit(i)),
+      tool(t("neutralise"), t("neutralise_text"), () => command("neutralise", i)),
+      card.explanation ? tool(t("explained"), t("take_explanation"), () => command("explain", i, "")) : tool(t("explain"), t("add_explanation"), () => command("explain", i)),
+      tool("↑", t("move_up"), () => command("move", i, i - 1), i === 0),
+      tool("↓", t("move_down"), () => command("move", i, i + 1), i === last),
+      tool("×", t("remove"), () => command("remove", i), last === 0));
   }
 
   function lineOf(kind, i, pieces, text) {
@@ -186,7 +189,7 @@ function render({ model, el }) {
     line.addEventListener("dblclick", () => { if (kind !== "explanation") edit(i); });
     const row = make("div", { class: "xw-de-line" }, field(kind === "explanation" ? "explanation" : "text"), line);
     if (kind === "query") {
-      const change = xw.button("edit", { class: "xw-button xw-quiet xw-de-tool", "aria-label": "edit the text to be judged" });
+      const change = xw.button(t("edit"), { class: "xw-button xw-quiet xw-de-tool", "aria-label": t("edit_query") });
       change.dataset.key = "edit -1";
       change.addEventListener("click", () => edit(-1));
       row.append(make("span", { class: "xw-spacer" }), change);
@@ -199,7 +202,7 @@ function render({ model, el }) {
     if (editing) return;
     const row = root.querySelector(`[data-line="${i < 0 ? "query" : "word"} ${i}"]`);
     const text = i < 0 ? get("query") : get("demonstrations")[i].text;
-    const input = xw.focusable(make("input", { type: "text", class: "xw-de-input", dir: "auto", "aria-label": i < 0 ? "text to be judged" : `text of demonstration ${i + 1}` }));
+    const input = xw.focusable(make("input", { type: "text", class: "xw-de-input", dir: "auto", "aria-label": i < 0 ? t("query_text") : t("text_of", { n: i + 1 }) }));
     input.value = text;
     editing = input;
     forget(i);
@@ -208,7 +211,7 @@ function render({ model, el }) {
       editing = null;
       if (commit && input.value !== text) command(...(i < 0 ? ["set_query", input.value] : ["set_text", i, input.value]));
       build();
-      root.querySelector(`[data-key="${i < 0 ? "edit -1" : `edit the text ${i}`}"]`)?.focus();
+      root.querySelector(`[data-key="${i < 0 ? "edit -1" : `${t("edit_text")} ${i}`}"]`)?.focus();
     };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -241,7 +244,7 @@ function render({ model, el }) {
     });
     if (!answered()) return;
     bars.dataset.request = request();
-    said.textContent = `The model answers ${labels.map((label, k) => `${label} ${xw.percent(values[k] ?? 0)}`).join(", ")}.`;
+    said.textContent = t("answers", { answers: labels.map((label, k) => `${label} ${xw.percent(values[k] ?? 0)}`).join(t("and")) });
   }
 
   function ground(node, value, limit) {
@@ -258,19 +261,19 @@ function render({ model, el }) {
     words.forEach((node, id) => {
       if (!node) return;
       ground(node, scores[id] ?? NaN, limit);
-      const name = `${get("layout_pieces")[id][2]}, ${amount(scores[id])}`;
+      const name = get("layout_pieces")[id][2] + t("comma") + amount(scores[id]);
       if (node.dataset.place !== undefined && node.getAttribute("aria-label") !== name) node.setAttribute("aria-label", name);
     });
     root.classList.toggle("xw-de-stale", !answered());
-    legend.replaceChildren(xw.divergingLegend(current ? limit : 0, get("units"), `toward ${get("labels")[0]}`, "away"));
-    state.textContent = get("error") ? "" : !answered() ? "computing …" : !current ? "looking for the reasons …" : done ? "" : stage === "coarse" ? "whole reviews so far, words follow …" : "words, one by one …";
+    legend.replaceChildren(xw.divergingLegend(current ? limit : 0, get("units"), t("toward_label", { label: get("labels")[0] }), t("away")));
+    state.textContent = get("error") ? "" : !answered() ? t("computing") : !current ? t("looking") : done ? "" : stage === "coarse" ? t("coarse") : t("fine");
     bars.dataset.saliency = current ? `${of} ${stage}${done ? " done" : ""}` : "";
     choose(chosen);
     twin.refresh();
   }
 
   const score = (id) => (painted() ? xw.floats(get("saliency_scores"))[id] : NaN);
-  const amount = (value) => (Number.isFinite(value) ? `${xw.signed(value)} ${get("units")} toward ${get("labels")[0]}` : "no number yet");
+  const amount = (value) => (Number.isFinite(value) ? t("amount", { number: xw.signed(value), units: get("units"), label: get("labels")[0] }) : t("no_number"));
 
   function choose(id) {
     const piece = get("layout_pieces")[id];
@@ -282,13 +285,13 @@ function render({ model, el }) {
 
   function asTable() {
     const scores = painted() ? xw.floats(get("saliency_scores")) : [];
-    const rows = get("layout_pieces").map(([kind, i, text], id) => [text, i < 0 ? "query" : `${i + 1}, ${kind}`, Number.isFinite(scores[id]) ? xw.signed(scores[id]) : "–"]);
-    return xw.table(`Toward ${get("labels")[0]} (+) or away (−), ${get("units")}`, ["piece", "where", "score"], rows);
+    const rows = get("layout_pieces").map(([kind, i, text], id) => [text, i < 0 ? t("query") : t("place", { n: i + 1, kind: KINDS[kind] }), Number.isFinite(scores[id]) ? xw.signed(scores[id]) : "–"]);
+    return xw.table(t("caption", { label: get("labels")[0], units: get("units") }), [t("piece"), t("where"), t("score")], rows);
   }
 
   // --- wiring ----------------------------------------------------------------------------------------------------
 
-  const toolbar = [["flip all labels", "flip_all"], ["neutralise", "neutralise"], ["shuffle", "shuffle"], ["add one", "add"], ["undo", "undo"], ["reset", "reset"]];
+  const toolbar = [[t("flip_all"), "flip_all"], [t("neutralise"), "neutralise"], [t("shuffle"), "shuffle"], [t("add_one"), "add"], [t("undo"), "undo"], [t("reset"), "reset"]];
   toolbar.forEach(([text, name], k) => {
     const node = xw.button(text, { class: k < 3 ? "xw-button" : "xw-button xw-quiet" });
     node.dataset.key = name;

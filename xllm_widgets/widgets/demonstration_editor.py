@@ -56,6 +56,7 @@ class DemonstrationEditor(BaseView):
     demonstrations that make no prompt.
     """
 
+    _catalogue = "demonstration_editor"
     _esm = module("demonstration_editor")
     _css = styles("demonstration_editor")
 
@@ -73,7 +74,7 @@ class DemonstrationEditor(BaseView):
     probabilities = traitlets.Dict(default_value={"request": -1, "values": []}).tag(sync=True)
     saliency = traitlets.Dict(default_value={"request": -1, "stage": "", "done": False, "limit": 0.0}).tag(sync=True)
     saliency_scores = traitlets.Bytes(b"").tag(sync=True)  # float32, one a piece, NaN where nothing is known
-    units = traitlets.Unicode("nats").tag(sync=True)
+    units = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
@@ -90,7 +91,8 @@ class DemonstrationEditor(BaseView):
         self._past: list[tuple[list[Demonstration], str]] = []
         cards = [_card(demonstration) for demonstration in demonstrations]
         self._start = (cards, query)
-        super().__init__(demonstrations=cards, query=query, labels=list(labels), **kwargs)
+        given = {"units": self.say("nats"), **kwargs}
+        super().__init__(demonstrations=cards, query=query, labels=list(labels), **given)
         self._lay_out()
         self.observe(self._obey, names="command")
         self.observe(self._asked, names="ask")
@@ -340,22 +342,22 @@ class DemonstrationEditor(BaseView):
     def describe(self) -> str:
         """How many demonstrations, which labels are turned, what is answered, which words count most."""
         turned = sum(card["label"] != card["given"] for card in self.demonstrations)
-        head = (
-            f"Demonstration editor: {len(self.demonstrations)} demonstrations, {turned} with another label than given."
-        )
-        return " ".join(filter(None, [head, self._answer_in_words(), self._saliency_in_words(), self.error]))
+        head = self.say("described", n=len(self.demonstrations), turned=turned)
+        parts = [head, self._answer_in_words(), self._saliency_in_words(), self.error]
+        return self.say("between_sentences").join(filter(None, parts))
 
     def _answer_in_words(self) -> str:
         if self.probabilities["request"] != self.request:
             return ""
         values = zip(self.labels, self.probabilities["values"], strict=True)
-        return "The model answers " + ", ".join(f"{label} with {value:.1%}" for label, value in values) + "."
+        told = [self.say("label_with", label=label, value=f"{value:.1%}") for label, value in values]
+        return self.say("answers", answers=self.say("and").join(told))
 
     def _saliency_in_words(self) -> str:
         row = self.scores
         order = [i for i in np.argsort(-np.abs(np.nan_to_num(row))) if np.isfinite(row[i]) and row[i] != 0][:5]
-        said = ", ".join(f"{self.layout_pieces[i][2]!r} {row[i]:+.2f}" for i in order)
-        return f"Toward {self.labels[0]} (+) or away ({self.units}): {said}." if said else ""
+        said = self.say("and").join(f"{self.layout_pieces[i][2]!r} {row[i]:+.2f}" for i in order)
+        return self.say("strongest", label=self.labels[0], units=self.units, scores=said) if said else ""
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain JSON; scores as numbers, none as null."""
@@ -393,13 +395,13 @@ class DemonstrationEditor(BaseView):
             weight = "bold" if kind == "label" else "normal"
             runs.append(Run(text, palette.ground(float(score), limit), ink, weight, breaks=blank))
             if kind == "label" and text != self.demonstrations[demonstration]["given"]:
-                runs.append(Run("  (flipped)", None, palette.LIGHT["muted"], breaks=False))
+                runs.append(Run(f"  {self.say('flipped_aside')}", None, palette.LIGHT["muted"], breaks=False))
         return page.flow(runs, 0, y, page.width, 9.5)
 
     def _draw_bars(self, page: Any, y: float) -> float:
         values = self.probabilities["values"] if self.probabilities["request"] == self.request else []
         if not values:
-            page.text(0, y, self.error or "not computed", 9.5, palette.LIGHT["muted"])
+            page.text(0, y, self.error or self.say("not_computed"), 9.5, palette.LIGHT["muted"])
             return y
         left = max(page.measure(label, 10) for label in self.labels) + 0.15
         wide = page.width - left - 0.8

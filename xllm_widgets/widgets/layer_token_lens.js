@@ -3,10 +3,11 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const get = (name) => model.get(name);
+  const t = xw.words(model);
   const root = xw.root("layer-token-lens", model, keep);
   const title = make("div", { class: "xw-title" });
-  const choice = make("div", { class: "xw-ll-readings", role: "radiogroup", "aria-label": "reading" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const choice = make("div", { class: "xw-ll-readings", role: "radiogroup", "aria-label": t("reading") });
+  const twin = xw.disclosure(t("table"), keep, asTable);
   const grid = make("table", { class: "xw-ll-grid", role: "grid" });
   const legend = make("div");
   const readout = make("div", { class: "xw-ll-readout", "aria-live": "polite" });
@@ -23,7 +24,7 @@ function render({ model, el }) {
   let made = "";
 
   const its = () => get("readings")[Math.min(get("reading"), get("readings").length - 1)];
-  const layerName = (k) => (k === 0 ? "embeddings" : `layer ${k}`);
+  const layerName = (k) => (k === 0 ? t("embeddings") : t("layer_number", { k }));
 
   function scores() {
     const [rows, columns] = [get("layers").length, get("tokens").length];
@@ -35,10 +36,11 @@ function render({ model, el }) {
 
   function amount(row, p) {
     const value = scores()[row * get("tokens").length + p];
-    if (!Number.isFinite(value)) return "no score";
+    if (!Number.isFinite(value)) return t("no_score");
     const { kind, unit, words } = its();
-    const side = kind !== "diverging" || value === 0 ? "" : `, ${get(value > 0 ? "toward" : "away")}`;
-    return `${number(value)} ${unit}`.trim() + side + (words.length ? `, reads ${xw.said(words[row][p])}` : "");
+    const side = kind !== "diverging" || value === 0 ? "" : t("comma") + get(value > 0 ? "toward" : "away");
+    const said = `${number(value)} ${unit}`.trim() + side;
+    return words.length ? t("reads", { amount: said, word: xw.said(t, words[row][p]) }) : said;
   }
 
   function build() {
@@ -54,7 +56,7 @@ function render({ model, el }) {
       cells = get("layers").map((_, row) => get("tokens").map((__, p) => cell(row, p)));
       const rows = cells.map((line, row) => make("tr", { role: "row" }, heads.layers[row], ...line)).reverse();
       grid.replaceChildren(
-        make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, make("th", { role: "columnheader", scope: "col" }, "layer"), ...heads.tokens)),
+        make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, make("th", { role: "columnheader", scope: "col" }, t("layer")), ...heads.tokens)),
         make("tbody", { role: "rowgroup" }, ...rows),
       );
       roving = [cells.length - 1, 0];
@@ -81,11 +83,11 @@ function render({ model, el }) {
       node.firstChild.hidden = !words.length;
       if (words.length) xw.setToken(node.firstChild, words[row][p]);
       node.lastChild.textContent = number(value, kind);
-      node.setAttribute("aria-label", `${layerName(get("layers")[row])}, token ${p + 1}, ${xw.said(get("tokens")[p])}, ${amount(row, p)}`);
+      node.setAttribute("aria-label", t("cell", { layer: layerName(get("layers")[row]), n: p + 1, token: xw.said(t, get("tokens")[p]), amount: amount(row, p) }));
     }));
     title.textContent = get("title");
     title.hidden = !title.textContent;
-    grid.setAttribute("aria-label", [get("title"), name, unit].filter(Boolean).join(", "));
+    grid.setAttribute("aria-label", [get("title"), name, unit].filter(Boolean).join(t("comma")));
     legend.replaceChildren(kind === "diverging" ? xw.divergingLegend(high, unit, get("toward"), get("away")) : xw.sequentialLegend(low, high, unit));
     fillChoice();
     select();
@@ -122,11 +124,11 @@ function render({ model, el }) {
   function asTable() {
     const n = get("tokens").length;
     const all = scores();
-    const rows = get("tokens").map((token, p) => [`${p + 1}  ${xw.said(token)}`, ...get("layers").map((_, row) => {
+    const rows = get("tokens").map((token, p) => [`${p + 1}  ${xw.said(t, token)}`, ...get("layers").map((_, row) => {
       const { words } = its();
-      return [words.length ? xw.said(words[row][p]) : "", number(all[row * n + p])].filter(Boolean).join(" ");
+      return [words.length ? xw.said(t, words[row][p]) : "", number(all[row * n + p])].filter(Boolean).join(" ");
     })]);
-    return xw.table([its().name, its().unit].filter(Boolean).join(", "), ["token", ...get("layers").map(layerName)], rows);
+    return xw.table([its().name, its().unit].filter(Boolean).join(t("comma")), [t("token"), ...get("layers").map(layerName)], rows);
   }
 
   function select() {
@@ -145,7 +147,8 @@ function render({ model, el }) {
     if (!cells[row]?.[p]) return;
     heads.layers[row].classList.add("xw-ll-near");
     heads.tokens[p].classList.add("xw-ll-near");
-    readout.append(`${layerName(get("layers")[row])}, `, make("bdi", {}, xw.said(get("tokens")[p])), ` ${amount(row, p)}`);
+    const token = make("bdi", {}, xw.said(t, get("tokens")[p]));
+    readout.append(...t.parts("readout", { layer: layerName(get("layers")[row]), token, amount: amount(row, p) }));
   }
 
   function choose(row, p) {

@@ -45,6 +45,7 @@ class LayerTokenLens(BaseView):
     where shapes disagree.
     """
 
+    _catalogue = "layer_token_lens"
     _esm = module("layer_token_lens")
     _css = styles("layer_token_lens")
 
@@ -54,8 +55,8 @@ class LayerTokenLens(BaseView):
     values = traitlets.Bytes(b"").tag(sync=True)  # float32, readings × layers × tokens
     reading = traitlets.Int(0).tag(sync=True)  # the one in view
     selected = traitlets.List(traitlets.Int(), default_value=[]).tag(sync=True)  # [row of layers, token], or none
-    toward = traitlets.Unicode("toward").tag(sync=True)
-    away = traitlets.Unicode("away").tag(sync=True)
+    toward = traitlets.Unicode().tag(sync=True)
+    away = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     version = traitlets.Int(0).tag(sync=True)  # counted up last, so that the browser paints once
 
@@ -66,7 +67,7 @@ class LayerTokenLens(BaseView):
         readings: Reading | Sequence[Reading] = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"toward": self.say("toward"), "away": self.say("away"), **kwargs})
         self.set_readings(readings, tokens=tokens, layers=layers)
 
     def set_readings(
@@ -131,17 +132,20 @@ class LayerTokenLens(BaseView):
         its, matrix = self.readings[self.reading], self.scores[self.reading]
         size = np.where(np.isfinite(matrix), np.abs(matrix), -1)
         order = [divmod(int(i), matrix.shape[1]) for i in np.argsort(-size, axis=None, kind="stable")[:5]]
-        said = ", ".join(self._cell_in_words(row, p) for row, p in order if size[row, p] >= 0)
-        unit = f" ({its['unit']})" if its["unit"] else ""
-        head = f"{self.title or 'Layer × token lens'}, {its['name']}"
-        return f"{head}: {len(self.layers)} layers × {len(self.tokens)} tokens; strongest{unit}: {said or 'none'}."
+        said = self.say("cells_and").join(self._cell_in_words(row, p) for row, p in order if size[row, p] >= 0)
+        unit = self.say("in_unit", unit=its["unit"]) if its["unit"] else ""
+        head = f"{self.title or self.say('name')}{self.say('comma')}{its['name']}"
+        return self.say(
+            "described", head=head, layers=len(self.layers), tokens=len(self.tokens), unit=unit,
+            strongest=said or self.say("none"),
+        )  # fmt: skip
 
     def _cell_in_words(self, row: int, position: int) -> str:
         its = self.readings[self.reading]
         sign = "+" if its["kind"] == "diverging" else ""
         number = f"{float(self.scores[self.reading, row, position]):{sign}.3g}"
-        word = f", reads {its['words'][row][position]!r}" if its["words"] else ""
-        return f"layer {self.layers[row]} on {self.tokens[position]!r} {number}{word}"
+        told = self.say("cell_in_words", k=self.layers[row], token=repr(self.tokens[position]), number=number)
+        return self.say("reads", amount=told, word=repr(its["words"][row][position])) if its["words"] else told
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain JSON; `scores` as lists of numbers, none as null."""
@@ -157,7 +161,7 @@ class LayerTokenLens(BaseView):
         from xllm_widgets.widgets._draw import Page
 
         page, its = Page(figure), self.readings[self.reading]
-        page.text(0, 0.3, self.title or "Layer × token lens", 11, fontweight="bold")
+        page.text(0, 0.3, self.title or self.say("name"), 11, fontweight="bold")
         low, high = its["limits"]
         ends = f"{self.away} {low:.3g} … {high:+.3g} {self.toward}" if low == -high else f"{low:.3g} … {high:.3g}"
         page.text(0, 0.54, " · ".join(filter(None, [its["name"], its["unit"], ends])), 9, palette.LIGHT["muted"])
@@ -171,7 +175,7 @@ class LayerTokenLens(BaseView):
             page.text(x, top - 0.07, token, 9, **turned)
         y = self._draw_rows(page, top, wide, n)
         if len(self.tokens) > n:
-            page.text(0.8, y + 0.2, f"… and {len(self.tokens) - n} more tokens", 8.5, palette.LIGHT["muted"])
+            page.text(0.8, y + 0.2, self.say("more_tokens", n=len(self.tokens) - n), 8.5, palette.LIGHT["muted"])
         page.finish(y + 0.35)
 
     def _draw_rows(self, page: Any, y: float, wide: float, n: int) -> float:
@@ -179,7 +183,8 @@ class LayerTokenLens(BaseView):
         words = self.readings[self.reading]["words"]
         high = 0.4 if words and wide > 0.4 else 0.25
         for row in reversed(range(len(self.layers))):
-            page.text(0, y + high / 2 + 0.04, f"layer {self.layers[row]}", 9, palette.LIGHT["muted"])
+            name = self.say("layer_number", k=self.layers[row])
+            page.text(0, y + high / 2 + 0.04, name, 9, palette.LIGHT["muted"])
             for p in range(n):
                 value, x = float(self.scores[self.reading, row, p]), 0.8 + p * wide
                 ground, ink = self.colours(value)

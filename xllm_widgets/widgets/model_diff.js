@@ -3,13 +3,14 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const get = (name) => model.get(name);
+  const t = xw.words(model);
   const root = xw.root("model-diff", model, keep);
   const title = make("div", { class: "xw-title" });
-  const numbers = xw.button("numbers", { class: "xw-button xw-quiet", "aria-pressed": "false", title: "show every number (key n)" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const numbers = xw.button(t("numbers"), { class: "xw-button xw-quiet", "aria-pressed": "false", title: t("numbers_hint") });
+  const twin = xw.disclosure(t("table"), keep, asTable);
   const said = make("div", { class: "xw-md-said", role: "status", dir: "auto" });
   const legend = make("div", { class: "xw-legend" });
-  const line = make("div", { class: "xw-md-line", role: "listbox", "aria-label": "tokens of the prompt", dir: "auto" });
+  const line = make("div", { class: "xw-md-line", role: "listbox", "aria-label": t("prompt_tokens"), dir: "auto" });
   const readout = make("div", { class: "xw-md-readout", "aria-live": "polite" });
   const top = make("div", { class: "xw-md-top", role: "group" });
   const ends = make("div", { class: "xw-md-ends" });
@@ -45,7 +46,7 @@ function render({ model, el }) {
 
   function tokenNode({ token, logprobs }, i) {
     const difference = get("differences")[i];
-    const node = make("bdi", { class: "xw-md-token", role: "option", tabindex: i ? -1 : 0, "aria-selected": "false", "aria-label": `token ${i + 1}, ${xw.said(token)}, ${amount(logprobs, difference)}` });
+    const node = make("bdi", { class: "xw-md-token", role: "option", tabindex: i ? -1 : 0, "aria-selected": "false", "aria-label": t("token_name", { n: i + 1, token: xw.said(t, token), amount: amount(logprobs, difference) }) });
     node.dataset.i = i;
     node.dataset.number = known(difference) ? xw.signed(difference) : "";
     xw.setToken(node, token);
@@ -60,17 +61,17 @@ function render({ model, el }) {
 
   function amount([first, second], difference) {
     const [a, b] = get("names");
-    if (!known(difference)) return "not compared";
-    const more = Math.abs(difference) < 0.005 ? "alike" : `${get("names")[Number(difference > 0)]} expected it more by ${nats(Math.abs(difference))}`;
-    return `ln p ${nats(first)} by ${a}, ${nats(second)} by ${b}: ${more}`;
+    if (!known(difference)) return t("not_compared");
+    const more = Math.abs(difference) < 0.005 ? t("alike") : t("more_by", { model: get("names")[Number(difference > 0)], size: nats(Math.abs(difference)) });
+    return t("amount", { first: nats(first), a, second: nats(second), b, more });
   }
 
   function paintLegend() {
     const [a, b] = get("names");
     const size = xw.plain(limit());
-    const sample = (which) => make("span", { class: `xw-md-token xw-md-sample xw-md-clear xw-md-${which}`, "aria-hidden": "true" }, "word");
-    legend.replaceChildren(sample("first"), make("span", {}, make("bdi", {}, a), ` expected it more (bar above)`), sample("second"), make("span", {}, make("bdi", {}, b), ` expected it more (bar below)`),
-      make("span", {}, `· full colour: ${size} nats`));
+    const sample = (which) => make("span", { class: `xw-md-token xw-md-sample xw-md-clear xw-md-${which}`, "aria-hidden": "true" }, t("sample_word"));
+    legend.replaceChildren(sample("first"), make("span", {}, ...t.parts("more_above", { model: make("bdi", {}, a) })), sample("second"), make("span", {}, ...t.parts("more_below", { model: make("bdi", {}, b) })),
+      make("span", {}, t("full_colour", { size })));
   }
 
   /** What either model expected at the token in view, or after the prompt, back to back. */
@@ -78,36 +79,36 @@ function render({ model, el }) {
     const step = get("steps")[i];
     const rows = step ? step.top : get("following");
     const [a, b] = get("names");
-    const what = step ? `in place of ${xw.said(step.token)}` : "next token";
+    const what = step ? t("in_place", { token: xw.said(t, step.token) }) : t("next_token");
     top.hidden = !rows.length && !get("following").length;
     top.setAttribute("aria-label", what);
     top.replaceChildren(
       make("div", { class: "xw-md-row xw-md-heads" }, make("bdi", { class: "xw-md-name xw-md-first" }, a), make("bdi", { class: "xw-md-middle" }, what), make("bdi", { class: "xw-md-name xw-md-second" }, b)),
       ...rows.map((row) => topRow(row, step)));
-    if (!rows.length) top.append(make("div", { class: "xw-md-none" }, "What was expected here instead is not known."));
+    if (!rows.length) top.append(make("div", { class: "xw-md-none" }, t("not_known")));
   }
 
   function topRow({ token, p }, step) {
     const came = step && step.token === token;
     const middle = make("bdi", { class: "xw-md-middle" });
     xw.setToken(middle, token);
-    if (came) middle.append(make("span", { class: "xw-md-came", title: "the token of the prompt" }, " ◂ read"));
+    if (came) middle.append(make("span", { class: "xw-md-came", title: t("read_hint") }, ` ${t("read")}`));
     const bar = (which, s) => {
       const node = make("span", { class: `xw-md-bar xw-md-${which}`, "aria-hidden": "true" });
       node.style.width = `${100 * (p[s] ?? 0)}%`;
       return node;
     };
     const number = (s) => make("span", { class: "xw-md-p" }, percent(p[s]));
-    return make("div", { class: `xw-md-row${came ? " xw-md-this" : ""}`, role: "img", "aria-label": `${xw.said(token)}: ${percent(p[0])} by ${get("names")[0]}, ${percent(p[1])} by ${get("names")[1]}` },
+    return make("div", { class: `xw-md-row${came ? " xw-md-this" : ""}`, role: "img", "aria-label": t("row", { token: xw.said(t, token), first: percent(p[0]), a: get("names")[0], second: percent(p[1]), b: get("names")[1] }) },
       make("div", { class: "xw-md-half xw-md-left" }, make("span", { class: "xw-md-room" }, bar("first", 0)), number(0)), middle,
       make("div", { class: "xw-md-half" }, make("span", { class: "xw-md-room" }, bar("second", 1)), number(1)));
   }
 
   function paintEnds() {
     ends.hidden = !get("continuations").length;
-    ends.replaceChildren(...get("continuations").map((text, s) => make("section", { class: `xw-md-end xw-md-${SIDES[s]}`, "aria-label": `${get("names")[s]} goes on` },
-      make("div", { class: `xw-md-name xw-md-${SIDES[s]}` }, make("bdi", {}, get("names")[s]), " goes on"),
-      make("div", { class: "xw-md-text", dir: "auto" }, text || "(nothing)"))));
+    ends.replaceChildren(...get("continuations").map((text, s) => make("section", { class: `xw-md-end xw-md-${SIDES[s]}`, "aria-label": t("goes_on", { model: get("names")[s] }) },
+      make("div", { class: `xw-md-name xw-md-${SIDES[s]}` }, ...t.parts("goes_on", { model: make("bdi", {}, get("names")[s]) })),
+      make("div", { class: "xw-md-text", dir: "auto" }, text || t("no_text")))));
   }
 
   function select() {
@@ -119,8 +120,8 @@ function render({ model, el }) {
 
   function read(i) {
     const step = get("steps")[i];
-    readout.replaceChildren(...(step ? [make("bdi", { class: "xw-md-what" }, xw.said(step.token)), ` ${amount(step.logprobs, get("differences")[i])}`]
-      : ["Point at a token for its numbers; choose it to see what either model expected there."]));
+    readout.replaceChildren(...(step ? [make("bdi", { class: "xw-md-what" }, xw.said(t, step.token)), ` ${amount(step.logprobs, get("differences")[i])}`]
+      : [t("hint")]));
     readout.classList.toggle("xw-md-hint", !step);
     paintTop(i);
   }
@@ -140,9 +141,9 @@ function render({ model, el }) {
 
   function asTable() {
     const [a, b] = get("names");
-    const rows = get("steps").map(({ token, logprobs }, i) => [`${i + 1}  ${xw.said(token)}`, nats(logprobs[0]), nats(logprobs[1]), known(get("differences")[i]) ? xw.signed(get("differences")[i]) : "–"]);
-    const next = get("following").map(({ token, p }) => [`next  ${xw.said(token)}`, percent(p[0]), percent(p[1]), ""]);
-    return xw.table("ln p of each token, nats; probability of each next token", ["token", a, b, `${b} − ${a}`], [...rows, ...next]);
+    const rows = get("steps").map(({ token, logprobs }, i) => [`${i + 1}  ${xw.said(t, token)}`, nats(logprobs[0]), nats(logprobs[1]), known(get("differences")[i]) ? xw.signed(get("differences")[i]) : "–"]);
+    const next = get("following").map(({ token, p }) => [`${t("next")}  ${xw.said(t, token)}`, percent(p[0]), percent(p[1]), ""]);
+    return xw.table(t("caption"), [t("token"), a, b, `${b} − ${a}`], [...rows, ...next]);
   }
 
   const at = (event) => { const span = event.target.closest?.(".xw-md-token"); return span ? Number(span.dataset.i) : -1; };

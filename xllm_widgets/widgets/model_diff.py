@@ -15,6 +15,8 @@ from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xllm_widgets.widgets.language import Speech
+
 MOST = 2000  # tokens
 _DRAWN, _ROWS = 300, 8  # tokens and next tokens in the picture
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -28,17 +30,18 @@ class ModelDiff(BaseView):
     `steps`: the prompt's tokens, each with `token`, `logprobs` (log p(token | text before it) of either model, in nats;
     None for what has none, such as the first token) and perhaps `top`, what either expected in its place: dictionaries
     with `token` and `p`, the probabilities by either model (None where not known). `following`: the same for the token
-    after the prompt. `continuations`: how either goes on. `names`: of the two models. The difference is second − first.
-    Raises ViewError for what is not a pair, or no probability.
+    after the prompt. `continuations`: how either goes on. `names`: of the two models, else base and chat. The
+    difference is second − first. Raises ViewError for what is not a pair, or no probability.
     """
 
+    _catalogue = "model_diff"
     _esm = module("model_diff")
     _css = styles("model_diff")
 
     steps = traitlets.List(traitlets.Dict()).tag(sync=True)
     following = traitlets.List(traitlets.Dict()).tag(sync=True)
     continuations = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    names = traitlets.List(traitlets.Unicode(), default_value=["base", "chat"]).tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     differences = traitlets.List().tag(sync=True)  # second − first, nats, one a token; None where there is none
     said = traitlets.Unicode("").tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)  # the token whose alternatives are shown; -1: the next token
@@ -46,11 +49,12 @@ class ModelDiff(BaseView):
 
     def __init__(
         self, steps: Iterable[Mapping[str, Any]] = (), following: Iterable[Mapping[str, Any]] = (),
-        continuations: Sequence[str] = (), *, names: Sequence[str] = ("base", "chat"), **kwargs: Any,
+        continuations: Sequence[str] = (), *, names: Sequence[str] | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         self._refuse_unknown(kwargs)
+        named = [self.say("base"), self.say("chat")] if names is None else list(names)
         super().__init__(
-            names=list(names), steps=list(steps), following=list(following), continuations=list(continuations), **kwargs
+            names=named, steps=list(steps), following=list(following), continuations=list(continuations), **kwargs
         )
 
     @traitlets.validate("steps")
@@ -74,7 +78,7 @@ class ModelDiff(BaseView):
         with self.hold_sync():
             self.selected = -1
             self.differences = [_difference(step["logprobs"]) for step in self.steps]
-            self.said = _sentence(self.steps, self.differences, self.names)
+            self.said = _sentence(self.say, self.steps, self.differences, self.names)
 
     def on_select(self, callback: Callable[[int], None]) -> None:
         """Calls back with the place of each token chosen (-1: the choice is taken back); errors show in the view."""
@@ -88,11 +92,13 @@ class ModelDiff(BaseView):
 
     def describe(self) -> str:
         """The message, the next tokens by either model, and how each goes on."""
-        lines = [self.title or f"{self.names[0]} beside {self.names[1]}", self.said or "Nothing was read."]
+        beside = self.say("beside", a=self.names[0], b=self.names[1])
+        lines = [self.title or beside, self.said or self.say("nothing_read")]
         if self.following:
             rows = (f"{one['token']!r} {' / '.join(map(_percent, one['p']))}" for one in self.following[:_ROWS])
-            lines.append(f"Next token ({' / '.join(self.names)}): {', '.join(rows)}")
-        lines += [f"{name} goes on: {text!r}" for name, text in zip(self.names, self.continuations, strict=False)]
+            lines.append(self.say("next_tokens", models=" / ".join(self.names), rows=self.say("and").join(rows)))
+        for name, text in zip(self.names, self.continuations, strict=False):
+            lines.append(self.say("goes_on_with", model=name, text=repr(text)))
         return "\n".join(lines)
 
     def draw(self, figure: Figure) -> None:
@@ -103,13 +109,14 @@ class ModelDiff(BaseView):
         if self.title:
             page.text(0, y, self.title, 11, fontweight="bold")
             y += 0.3
-        y = page.paragraph(self.said or "Nothing was read.", 0, y, page.width, 10, fontweight="bold") + 0.36
+        said = self.said or self.say("nothing_read")
+        y = page.paragraph(said, 0, y, page.width, 10, fontweight="bold") + 0.36
         y = page.flow(self._runs(), 0, y, page.width, 11) + 0.42
         if self.following:
             y = self._draw_top(page, y) + 0.2
         half = page.width / 2
         ends = [
-            _draw_continuation(page, y, side * half, half - 0.25, self.names[side], text, _COLOURS[side])
+            self._draw_continuation(page, y, side * half, half - 0.25, side, text)
             for side, text in enumerate(self.continuations)
         ]
         page.finish(max(ends, default=y - 0.25) + 0.2)
@@ -125,14 +132,15 @@ class ModelDiff(BaseView):
             runs.append(Run(shown, _ground(difference, limit), breaks=token[:1] in " \n" or len(shown) == 1))
             runs.extend(Run("\n") for _ in range(token.count("\n")))
         left = len(self.steps) - _DRAWN
-        return runs + ([Run(f"  … and {left} more tokens", None, palette.LIGHT["muted"])] if left > 0 else [])
+        more = f"  {self.say('more_tokens', n=left)}"
+        return runs + ([Run(more, None, palette.LIGHT["muted"])] if left > 0 else [])
 
     def _draw_top(self, page: Any, y: float) -> float:
         """The next tokens in the middle, the first model's probability to the left, the second's to the right."""
         middle, half, gap = page.width / 2, 1.6, 0.75
         muted = palette.LIGHT["muted"]
         page.text(middle - gap, y, self.names[0], 9, _COLOURS[0], ha="right", fontweight="bold")
-        page.text(middle, y, "next token", 8.5, muted, ha="center")
+        page.text(middle, y, self.say("next_token"), 8.5, muted, ha="center")
         page.text(middle + gap, y, self.names[1], 9, _COLOURS[1], fontweight="bold")
         for one in self.following[:_ROWS]:
             y += 0.22
@@ -144,10 +152,9 @@ class ModelDiff(BaseView):
             page.text(middle + gap + second + 0.06, y, _percent(one["p"][1]), 8, muted)
         return y + 0.2
 
-
-def _draw_continuation(page: Any, y: float, x: float, width: float, name: str, text: str, colour: str) -> float:
-    page.text(x, y, f"{name} goes on", 9, colour, fontweight="bold")
-    return float(page.paragraph(text.strip() or "(nothing)", x, y + 0.23, width, 9.5))
+    def _draw_continuation(self, page: Any, y: float, x: float, width: float, side: int, text: str) -> float:
+        page.text(x, y, self.say("goes_on", model=self.names[side]), 9, _COLOURS[side], fontweight="bold")
+        return float(page.paragraph(text.strip() or self.say("no_text"), x, y + 0.23, width, 9.5))
 
 
 def _ground(difference: float | None, limit: float) -> tuple[float, ...] | None:
@@ -190,7 +197,7 @@ def _difference(logprobs: Reading) -> float | None:
     return None if first is None or second is None else second - first
 
 
-def _sentence(steps: list[dict[str, Any]], differences: list[float | None], names: Sequence[str]) -> str:
+def _sentence(say: Speech, steps: list[dict[str, Any]], differences: list[float | None], names: Sequence[str]) -> str:
     """Which model expected the text more, by how much, and where they part most."""
     known = [(difference, i) for i, difference in enumerate(differences) if difference is not None]
     if not known:
@@ -198,13 +205,11 @@ def _sentence(steps: list[dict[str, Any]], differences: list[float | None], name
     total = sum(difference for difference, _ in known)
     most, place = max(known, key=lambda pair: abs(pair[0]))
     if abs(most) < 0.005:
-        return f"{names[0]} and {names[1]} read these {len(known)} tokens alike."
-    more = names[total > 0]
-    token = steps[place]["token"].replace("\n", "⏎")
-    return (
-        f"{more} expected this text more, by {abs(total):.2f} nats over {len(known)} tokens; they part most at "
-        f"“{token}” ({names[most > 0]} by {abs(most):.2f})."
-    )
+        return say("read_alike", a=names[0], b=names[1], n=len(known))
+    return say(
+        "parted", more=names[total > 0], total=f"{abs(total):.2f}", n=len(known), most=names[most > 0],
+        size=f"{abs(most):.2f}", token=steps[place]["token"].replace("\n", "⏎"),
+    )  # fmt: skip
 
 
 def _percent(p: float | None) -> str:

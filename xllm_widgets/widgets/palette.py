@@ -29,7 +29,7 @@ DARK = {"ink": "#eceef0", "muted": "#a9adb3", "rule": "#3d4045", "ground": "#111
 
 FONTS = (
     "Inter", "Helvetica Neue", "Segoe UI", "Roboto", "Noto Sans", "Arial", "DejaVu Sans",
-    "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", "Noto Sans Arabic",
+    "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", "Noto Sans CJK JP", "Noto Sans Arabic",
 )  # fmt: skip
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "Noto Sans Mono", "DejaVu Sans Mono")
 MOTION_MS = 150

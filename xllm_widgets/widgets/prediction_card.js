@@ -2,18 +2,19 @@
 function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
+  const t = xw.words(model);
   const root = xw.root("prediction-card", model, keep);
   const state = make("span", { class: "xw-pc-state", "aria-live": "polite" });
   const question = make("div", { class: "xw-pc-question", dir: "auto" });
   const choice = make("div", { class: "xw-pc-choice" });
-  const sure = slider("confidence in per cent");
+  const sure = slider(t("confidence"));
   const sureLabel = make("label", {});
   const sureSaid = make("span", {});
-  const lock = xw.button("Lock it", { class: "xw-button xw-pc-lock" });
+  const lock = xw.button(t("lock"), { class: "xw-button xw-pc-lock" });
   const sureLine = make("div", { class: "xw-pc-sure" }, sureLabel, sure, sureSaid, lock);
   const result = xw.focusable(make("div", { class: "xw-pc-result", "aria-live": "polite", tabindex: -1 }));
   root.append(
-    make("div", { class: "xw-pc-top" }, make("span", { class: "xw-eyebrow" }, "Your prediction"), make("span", { class: "xw-spacer" }), state),
+    make("div", { class: "xw-pc-top" }, make("span", { class: "xw-eyebrow" }, t("your_prediction")), make("span", { class: "xw-spacer" }), state),
     question, choice, sureLine, result,
   );
   el.append(root);
@@ -40,7 +41,7 @@ function render({ model, el }) {
     draw = get("options").length ? asOptions() : asNumber();
     const least = Math.round(100 * get("guess"));
     Object.assign(sure, { min: String(least), max: "100", step: "1" });
-    sureLabel.textContent = get("options").length ? "How sure are you?" : `How sure that it lies within ± ${measured(get("within"))}?`;
+    sureLabel.textContent = get("options").length ? t("how_sure") : t("how_sure_within", { within: measured(get("within")) });
     paint();
   }
 
@@ -69,8 +70,8 @@ function render({ model, el }) {
     const mine = get("prediction") === option;
     const came = get("outcome") === option;
     node.replaceChildren(make("bdi", {}, option));
-    if (mine && !open()) node.append(make("span", { class: "xw-pc-tag" }, `you, ${percent()} sure`));
-    if (came) node.append(make("span", { class: "xw-pc-tag xw-pc-outcome-tag" }, "outcome"));
+    if (mine && !open()) node.append(make("span", { class: "xw-pc-tag" }, t("you_sure", { percent: percent() })));
+    if (came) node.append(make("span", { class: "xw-pc-tag xw-pc-outcome-tag" }, t("outcome")));
     node.classList.toggle("xw-pc-came", came);
     node.setAttribute("aria-checked", String(mine));
     node.disabled = !open();
@@ -98,7 +99,7 @@ function render({ model, el }) {
       input.disabled = !open();
       input.classList.toggle("xw-pc-unset", said === null);
       input.value = String(said ?? (low + high) / 2);
-      input.setAttribute("aria-valuetext", said === null ? "not chosen yet" : measured(said));
+      input.setAttribute("aria-valuetext", said === null ? t("not_chosen") : measured(said));
       if (said !== null) {
         const [from, to] = [said - get("within"), said + get("within")];
         band.style.left = place(from);
@@ -108,7 +109,7 @@ function render({ model, el }) {
       }
       if (came !== null) {
         mark.style.left = place(came);
-        mark.textContent = `outcome ${measured(came)}`;
+        mark.textContent = t("outcome_at", { value: measured(came) });
       }
     };
   }
@@ -117,19 +118,20 @@ function render({ model, el }) {
   function feeling() {
     const [confidence, least] = [get("confidence"), get("guess")];
     const share = (confidence - least) / (1 - least);
-    return share < 0.03 ? "a blind guess" : share < 0.3 ? "leaning" : share < 0.65 ? "fairly sure" : share < 0.995 ? "very sure" : "certain";
+    return share < 0.03 ? t("blind_guess") : share < 0.3 ? t("leaning") : share < 0.65 ? t("fairly_sure") : share < 0.995 ? t("very_sure") : t("certain");
   }
 
   function paint() {
     root.classList.toggle("xw-pc-scored", get("outcome") !== null);
     draw();
     sure.value = String(Math.round(100 * get("confidence")));
-    sure.setAttribute("aria-valuetext", `${percent()}, ${feeling()}`);
-    sureSaid.textContent = `${percent()}, ${feeling()}`;
+    const confidence = t("confidence_said", { percent: percent(), feeling: feeling() });
+    sure.setAttribute("aria-valuetext", confidence);
+    sureSaid.textContent = confidence;
     sureLine.hidden = !open();
     lock.disabled = get("prediction") === null;
-    lock.title = lock.disabled ? "choose first" : "once locked it cannot be changed";
-    state.textContent = get("locked") ? (get("outcome") === null ? "locked · now run it" : get("prediction") === null ? "" : "locked before the run") : "";
+    lock.title = lock.disabled ? t("choose_first") : t("lock_hint");
+    state.textContent = get("locked") ? (get("outcome") === null ? t("locked_now_run") : get("prediction") === null ? "" : t("locked_before")) : "";
     paintResult();
   }
 
@@ -139,10 +141,10 @@ function render({ model, el }) {
     const name = (value) => (typeof value === "string" ? value : measured(value));
     const near = typeof said === "number" ? ` (± ${number(get("within"))})` : "";
     const rows = [];
-    if (said !== null) rows.push(["You said", `${name(said)}${near}, ${percent()} sure`]);
-    if (came !== null) rows.push(["It came out", name(came)]);
-    if (brier !== null) rows.push(["Brier score", `${brier.toFixed(2)} (0 is perfect, 0.25 a coin toss, 1 sure and wrong)`]);
-    const heading = came === null ? "" : said === null ? "No prediction was made before the run" : get("correct") ? "✓ You were right" : "✗ Not as you expected";
+    if (said !== null) rows.push([t("you_said"), t("said_sure", { value: name(said) + near, percent: percent() })]);
+    if (came !== null) rows.push([t("it_came_out"), name(came)]);
+    if (brier !== null) rows.push([t("brier_score"), t("brier_said", { brier: brier.toFixed(2), meaning: t("brier_meaning") })]);
+    const heading = came === null ? "" : said === null ? t("none_made") : get("correct") ? t("right") : t("wrong");
     const body = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row[0]), make("td", {}, make("bdi", {}, row[1]))));
     result.replaceChildren(make("table", { class: "xw-table" }, heading ? make("caption", {}, heading) : null, make("tbody", {}, ...body)));
   }

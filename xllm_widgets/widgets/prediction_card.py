@@ -15,7 +15,6 @@ from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BRIER_IN_WORDS = "0 is perfect, 0.25 a coin toss, 1 sure and wrong"
 _PROMISES = ("prediction", "confidence")
 _FIXED = ("question", "options", "low", "high", "unit", "step", "within", "guess")
 
@@ -34,6 +33,7 @@ class PredictionCard(BaseView):
     after the lock and ViewError for a card that offers no choice.
     """
 
+    _catalogue = "prediction_card"
     _esm = module("prediction_card")
     _css = styles("prediction_card")
 
@@ -94,7 +94,8 @@ class PredictionCard(BaseView):
 
     def describe(self) -> str:
         """Question, prediction, outcome and score in words."""
-        return " ".join(filter(None, [f"Prediction card: {self.question}", *self._lines()]))
+        lines = [self.say("described", question=self.question), *self._lines()]
+        return self.say("between_sentences").join(filter(None, lines))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """What the browser sends; a refusal is said in the view, which gets back what stands."""
@@ -107,15 +108,16 @@ class PredictionCard(BaseView):
     def _lines(self) -> list[str]:
         said = ""
         if self.prediction is not None:
-            said = f"You said {self._said(self.prediction)}, {self.confidence * 100:.0f} % sure."
-        state = "" if self.outcome is not None else "Locked." if self.locked else "Not locked yet."
+            percent = f"{self.confidence * 100:.0f} %"
+            said = self.say("said_line", value=self._said(self.prediction), percent=percent)
         if self.outcome is None:
-            return [said or "No prediction yet.", state]
-        came = f"It came out: {self._said(self.outcome)}."
+            state = self.say("locked_line" if self.locked else "open_line")
+            return [said or self.say("no_prediction_line"), state]
+        came = self.say("came_line", value=self._said(self.outcome))
         if self.brier is None:
-            return ["No prediction was made before the run.", came]
-        right = "Right" if self.correct else "Wrong"
-        return [said, came, f"{right}: Brier score {self.brier:.2f} ({BRIER_IN_WORDS})."]
+            return [self.say("none_made_line"), came]
+        scored = {"brier": f"{self.brier:.2f}", "meaning": self.say("brier_meaning")}
+        return [said, came, self.say("right_line" if self.correct else "wrong_line", **scored)]
 
     def _said(self, value: str | float) -> str:
         if isinstance(value, str):
@@ -190,13 +192,16 @@ class PredictionCard(BaseView):
         page.finish(y - 0.02)
 
     def _draw_options(self, page: Any, y: float) -> float:
+        from xllm_widgets.widgets.style import fonts
+
         for option in self.options:
             mark = "◉" if option == self.prediction else "○"
-            came = "   ◂ it came out" if option == self.outcome else ""
+            came = f"   {self.say('came_mark')}" if option == self.outcome else ""
             weight = "bold" if option in (self.prediction, self.outcome) else "normal"
             page.text(0.04, y, mark, 10, palette.LIGHT["muted"], family="DejaVu Sans")
             page.text(0.28, y, option, 10, fontweight=weight)
-            page.text(0.28 + page.measure(option, 10.8), y, came, 9, palette.LIGHT["muted"], family="DejaVu Sans")
+            beside = 0.28 + page.measure(option, 10.8)
+            page.text(beside, y, came, 9, palette.LIGHT["muted"], family=["DejaVu Sans", *fonts()])
             y += 0.25
         return y + 0.05
 
@@ -220,7 +225,9 @@ class PredictionCard(BaseView):
             page.line((place(self.prediction),), (y,), color=ACCENT, marker="o", markersize=7)
         if self.outcome is not None:
             page.line((place(self.outcome),), (y - 0.1,), color=palette.LIGHT["ink"], marker="v", markersize=7)
-            page.text(place(self.outcome), y - 0.2, f"outcome {self.outcome:.3g}", 8.5, ha="center")
+            page.text(
+                place(self.outcome), y - 0.2, self.say("outcome_at", value=f"{self.outcome:.3g}"), 8.5, ha="center"
+            )
         return y + 0.52
 
 

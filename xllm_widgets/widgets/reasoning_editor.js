@@ -5,11 +5,12 @@ function render({ model, el }) {
   const { make } = xw;
   const PATIENCE = 5000; // milliseconds without an answer before the view says that it is waiting
   const still = Boolean(model.get("_static")); // a saved page: nobody answers, so nothing is offered
+  const t = xw.words(model);
   const root = xw.root("reasoning-editor", model, keep);
   const title = make("div", { class: "xw-title" });
-  const things = make("div", { class: "xw-re-things", role: "toolbar", "aria-label": "things worth trying" });
+  const things = make("div", { class: "xw-re-things", role: "toolbar", "aria-label": t("things_to_try") });
   const question = make("div", { class: "xw-re-question", dir: "auto" });
-  const list = make("ol", { class: "xw-re-steps", "aria-label": "steps; arrow keys go from one to the next, Alt with an arrow key moves one, Enter edits it, Delete deletes it" });
+  const list = make("ol", { class: "xw-re-steps", "aria-label": t("steps_name") });
   const writer = make("div", { class: "xw-re-writer" });
   const plot = make("figure", { class: "xw-re-curve" });
   const bars = make("div", { class: "xw-re-bars" });
@@ -17,7 +18,7 @@ function render({ model, el }) {
   const caption = make("div", { class: "xw-eyebrow" });
   const state = make("span", { class: "xw-eyebrow xw-re-state" });
   const readout = make("span", { class: "xw-re-readout" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const twin = xw.disclosure(t("table"), keep, asTable);
   root.append(
     make("div", { class: "xw-re-head" }, title, things, make("span", { class: "xw-spacer" }), twin.opener),
     question, list, writer, plot, bars, caption, said,
@@ -45,7 +46,7 @@ function render({ model, el }) {
     if (still) return;
     sent += 1;
     root.classList.add("xw-re-stale");
-    state.textContent = "computing …";
+    state.textContent = t("computing");
     model.set("command", { n: (get("command").n || 0) + 1, name, arguments: args });
     model.save_changes();
     wait();
@@ -62,7 +63,7 @@ function render({ model, el }) {
 
   function wait() {
     clearTimeout(timer);
-    timer = setTimeout(() => { state.textContent = "waiting for the kernel … if it was restarted, run the cell again"; }, PATIENCE);
+    timer = setTimeout(() => { state.textContent = t("waiting"); }, PATIENCE);
   }
 
   /** What failed is not asked again, since no stage of a request is asked for twice. */
@@ -86,9 +87,9 @@ function render({ model, el }) {
     wish = null;
     title.textContent = get("title");
     title.hidden = !title.textContent;
-    question.replaceChildren(make("span", { class: "xw-re-field" }, "Question: "), make("bdi", {}, get("question")));
+    question.replaceChildren(make("span", { class: "xw-re-field" }, t("question")), make("bdi", {}, get("question")));
     list.replaceChildren(...get("steps").map(lineOf));
-    if (!get("steps").length) list.append(make("li", { class: "xw-re-none" }, "no steps: the answer comes straight from the question"));
+    if (!get("steps").length) list.append(make("li", { class: "xw-re-none" }, t("no_steps")));
     writer.replaceChildren(...(still ? [] : [adder()]));
     paint();
     if (focus && !refocus(focus)) refocus(`step ${get("steps")[Math.min(row, get("steps").length - 1)]?.id}`) || refocus("add");
@@ -111,10 +112,10 @@ function render({ model, el }) {
 
   function lineOf(step, k) {
     const changed = step.text !== step.given;
-    const was = step.given ? `given as ${step.given}` : "new";
+    const was = step.given ? t("given_as", { text: step.given }) : t("new");
     const text = xw.focusable(make("span", {
       class: "xw-re-text", dir: "auto", role: "button", tabindex: k ? -1 : 0,
-      "aria-label": `step ${k + 1}: ${step.text}${changed ? `, ${was}` : ""}`,
+      "aria-label": t(changed ? "step_name_changed" : "step_name", { n: k + 1, text: step.text, was }),
     }, make("bdi", {}, step.text)));
     text.dataset.key = `step ${step.id}`;
     text.addEventListener("focus", () => choose(k + 1));
@@ -122,8 +123,8 @@ function render({ model, el }) {
     text.addEventListener("dblclick", () => edit(k));
     const line = make("li", { class: "xw-re-step" },
       make("span", { class: "xw-re-number", "aria-hidden": "true" }, String(k + 1)), text,
-      changed ? make("span", { class: "xw-re-mark", title: was }, step.given ? "✎ changed" : "✎ new") : null,
-      make("span", { class: "xw-re-mark xw-re-decides", hidden: true }, "◆ decides"),
+      changed ? make("span", { class: "xw-re-mark", title: was }, step.given ? t("changed_mark") : t("new_mark")) : null,
+      make("span", { class: "xw-re-mark xw-re-decides", hidden: true }, t("decides_mark")),
       make("span", { class: "xw-spacer" }), still ? null : tools(step, k));
     line.dataset.place = k;
     line.addEventListener("pointerenter", () => choose(k + 1));
@@ -133,18 +134,18 @@ function render({ model, el }) {
   function tools(step, k) {
     const last = get("steps").length - 1;
     const tool = (text, name, call, off = false) => {
-      const node = xw.button(text, { class: "xw-button xw-quiet xw-re-tool", "aria-label": `${name} (step ${k + 1})`, title: name, disabled: off });
+      const node = xw.button(text, { class: "xw-button xw-quiet xw-re-tool", "aria-label": t("tool_name", { tool: name, n: k + 1 }), title: name, disabled: off });
       node.dataset.key = `${name} ${step.id}`;
       node.addEventListener("click", call);
       return node;
     };
     return make("span", { class: "xw-re-tools" },
-      tool("edit", "edit the words", () => edit(k)),
-      tool("falsify", "make its result wrong", () => command("falsify", k)),
-      tool("stop here", "cut off what follows", () => command("truncate", k + 1), k === last),
-      tool("↑", "move up", () => command("move", k, k - 1), k === 0),
-      tool("↓", "move down", () => command("move", k, k + 1), k === last),
-      tool("×", "delete", () => command("delete", k)));
+      tool(t("edit"), t("edit_words"), () => edit(k)),
+      tool(t("falsify"), t("falsify_hint"), () => command("falsify", k)),
+      tool(t("stop_here"), t("stop_hint"), () => command("truncate", k + 1), k === last),
+      tool("↑", t("move_up"), () => command("move", k, k - 1), k === 0),
+      tool("↓", t("move_down"), () => command("move", k, k + 1), k === last),
+      tool("×", t("delete"), () => command("delete", k)));
   }
 
   function onKey(event, k, step) {
@@ -193,7 +194,7 @@ function render({ model, el }) {
   function edit(k) {
     if (editing || still) return;
     const step = get("steps")[k];
-    const node = input(`step ${k + 1}`, step.text, (text) => {
+    const node = input(t("step", { n: k + 1 }), step.text, (text) => {
       if (text !== null && text !== step.text) command("edit", k, text);
       wish = `step ${step.id}`;
       build();
@@ -204,11 +205,11 @@ function render({ model, el }) {
   }
 
   function adder() {
-    const node = xw.button("+ add a step", { class: "xw-button xw-quiet xw-re-tool" });
+    const node = xw.button(t("add_step"), { class: "xw-button xw-quiet xw-re-tool" });
     node.dataset.key = "add";
     node.addEventListener("click", () => {
       if (editing) return;
-      const box = input("a further step", "", (text) => {
+      const box = input(t("further_step"), "", (text) => {
         if (text?.trim()) command("add", text);
         wish = "add";
         build();
@@ -224,6 +225,8 @@ function render({ model, el }) {
   const known = (value) => value !== null && value !== undefined;
   const percent = (share) => (known(share) ? `${Math.round(100 * share)} %` : "–"); // a few endings tell no more
 
+  const named = (row) => (row.answer === "others" ? t("others") : row.answer); // Python sums up what is too many
+
   const newBar = () => make("div", { class: "xw-re-bar" },
     make("span", { class: "xw-re-name" }, make("bdi", {}), make("span", { class: "xw-re-tick" })),
     make("div", { class: "xw-re-track" }, make("div", { class: "xw-re-fill" }), make("div", { class: "xw-re-whisker" }), make("div", { class: "xw-re-was" })),
@@ -235,8 +238,9 @@ function render({ model, el }) {
     const [name, track, share, before] = bar.children;
     const [fill, whisker, was] = track.children;
     const right = row.answer === get("answer");
-    bar.dataset.answer = name.firstChild.textContent = row.answer;
-    name.lastChild.textContent = right ? " ✓ right" : "";
+    bar.dataset.answer = row.answer;
+    name.firstChild.textContent = named(row);
+    name.lastChild.textContent = right ? ` ${t("right_mark")}` : "";
     bar.classList.toggle("xw-re-right", right);
     fill.style.width = `${100 * row.share}%`;
     whisker.hidden = row.low === null;
@@ -244,17 +248,17 @@ function render({ model, el }) {
     was.hidden = row.original === null;
     was.style.left = `${100 * (row.original ?? 0)}%`;
     share.textContent = percent(row.share);
-    before.textContent = row.original === null ? "" : `as given ${percent(row.original)}`;
+    before.textContent = row.original === null ? "" : t("as_given", { share: percent(row.original) });
     return bar;
   }
 
   function paintBars() {
     const { rows, n } = get("answers");
     bars.replaceChildren(...rows.map(barOf));
-    caption.textContent = rows.length ? `answers of ${n} endings behind these steps, 95 % intervals; dashed: behind the steps as given` : "";
+    caption.textContent = rows.length ? t("answers_caption", { n }) : "";
     if (!answered()) return;
     bars.dataset.request = request();
-    const words = `The model answers ${rows.map((row) => `${row.answer} ${percent(row.share)}`).join(", ")}.`;
+    const words = t("answers_said", { answers: rows.map((row) => `${named(row)} ${percent(row.share)}`).join(t("and")) });
     if (said.textContent !== words) said.textContent = words;
   }
 
@@ -275,14 +279,15 @@ function render({ model, el }) {
     const found = points();
     plot.dataset.curve = drawn() ? `${request()} ${found.length}${get("curve").done ? " done" : ""}` : "";
     plot.hidden = !get("steps").length;
-    const words = `right answer when written anew after each step: ${found.map((p) => `${p.kept} kept ${percent(p.share)}`).join(", ") || "not computed yet"}`;
+    const told = found.map((p) => t("point", { kept: p.kept, share: percent(p.share) })).join(t("and"));
+    const words = t("curve_name", { points: told || t("not_computed_yet") });
     const area = make("div", { class: "xw-re-plot", role: "img", "aria-label": words });
     area.append(...[0, 0.5, 1].map((level) => mark("xw-re-grid", 0, down(level), make("span", { class: "xw-re-level" }, `${100 * level} %`))));
-    area.append(...[null, ...get("steps")].map((_, kept) => mark("xw-re-place", across(kept), 100, kept ? `${kept}` : "none")));
+    area.append(...[null, ...get("steps")].map((_, kept) => mark("xw-re-place", across(kept), 100, kept ? `${kept}` : t("none"))));
     found.forEach((point, k) => { if (k && found[k - 1].kept === point.kept - 1) area.append(stretch(found[k - 1], point)); });
     area.append(...found.map(spot));
-    const legend = drawn() && get("curve").n ? `; ${get("curve").n} endings each, 95 % intervals` : "";
-    plot.replaceChildren(area, make("figcaption", { class: "xw-eyebrow" }, `right when written anew, by steps kept${legend}`));
+    const { n } = get("curve");
+    plot.replaceChildren(area, make("figcaption", { class: "xw-eyebrow" }, drawn() && n ? t("curve_caption_n", { n }) : t("curve_caption")));
   }
 
   /** The line between two points: a box from one to the other, of which only the line is left. */
@@ -302,16 +307,18 @@ function render({ model, el }) {
     const dot = mark("xw-re-dot", 50, down(point.share));
     const node = mark("xw-re-spot", across(point.kept), 0, interval, dot);
     if (decisive() === point.kept - 1) node.append(mark(`xw-re-diamond${point.share > 0.85 ? " xw-re-under" : ""}`, 50, down(point.share), "◆"));
-    node.title = `${point.kept} kept: ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})`;
+    node.title = t("point_hint", { kept: point.kept, ...inPercent(point) });
     node.dataset.kept = point.kept;
     node.addEventListener("pointerenter", () => choose(point.kept));
     return node;
   }
 
+  const inPercent = ({ share, low, high }) => ({ share: percent(share), low: percent(low), high: percent(high) });
+
   /** Say the number behind `kept` steps, and point at the step and its place on the curve. */
   function choose(kept) {
     const point = points().find((its) => its.kept === kept);
-    readout.textContent = point ? `${kept ? `after step ${kept}` : "without any step"}: right in ${percent(point.share)} (${percent(point.low)} to ${percent(point.high)})` : "";
+    readout.textContent = point ? t(kept ? "after_step" : "without_steps", { n: kept, ...inPercent(point) }) : "";
     list.querySelectorAll(".xw-re-step").forEach((line, k) => line.classList.toggle("xw-re-chosen", k === kept - 1));
     plot.querySelectorAll(".xw-re-spot").forEach((spot) => spot.classList.toggle("xw-re-chosen", Number(spot.dataset.kept) === kept));
   }
@@ -319,15 +326,15 @@ function render({ model, el }) {
   function asTable() {
     const { rows } = get("answers");
     const current = points();
-    const interval = (row) => (row.low === null ? "–" : `${percent(row.low)} to ${percent(row.high)}`);
-    const steps = [{ text: "no step" }, ...get("steps")].map((step, k) => {
+    const interval = (row) => (row.low === null ? "–" : t("interval", inPercent(row)));
+    const steps = [{ text: t("no_step") }, ...get("steps")].map((step, k) => {
       const point = current.find((its) => its.kept === k);
       return [k ? `${k}. ${step.text}` : step.text, percent(point?.share), point ? interval(point) : "–", decisive() === k - 1 && k ? "◆" : ""];
     });
     return make("div", {},
-      xw.table("Answers behind the steps as they stand", ["answer", "share", "95 %", "as given", "p, at once"],
-        rows.map((row) => [row.answer, percent(row.share), interval(row), percent(row.original), known(row.at_once) ? xw.percent(row.at_once) : "–"])),
-      xw.table("Right when written anew after this step", ["step", "share", "95 %", "decides"], steps));
+      xw.table(t("answers_table"), [t("answer"), t("share"), "95 %", t("given_column"), t("at_once")],
+        rows.map((row) => [named(row), percent(row.share), interval(row), percent(row.original), known(row.at_once) ? xw.percent(row.at_once) : "–"])),
+      xw.table(t("curve_table"), [t("step_column"), t("share"), "95 %", t("decides")], steps));
   }
 
   // --- painting and wiring ---------------------------------------------------------------------------------------
@@ -338,14 +345,14 @@ function render({ model, el }) {
     list.querySelectorAll(".xw-re-decides").forEach((mark, k) => { mark.hidden = decisive() !== k; });
     root.classList.toggle("xw-re-stale", !answered());
     const total = get("steps").length + 1;
-    state.textContent = still || get("error") ? "" : !answered() ? "computing …"
-      : drawn() && get("curve").done ? (total > 1 && decisive() === null ? "no step moves the answer beyond doubt" : "")
-      : `writing anew from each step: ${points().length} of ${total} …`;
+    state.textContent = still || get("error") ? "" : !answered() ? t("computing")
+      : drawn() && get("curve").done ? (total > 1 && decisive() === null ? t("none_decides") : "")
+      : t("writing_anew", { done: points().length, total });
     tryDecisive.disabled = !get("steps").length;
     twin.refresh();
   }
 
-  const toolbar = [["falsify the decisive step", "falsify_decisive"], ["delete all steps", "delete_all"], ["shuffle the steps", "shuffle"], ["undo", "undo"], ["reset", "reset"]];
+  const toolbar = [[t("falsify_decisive"), "falsify_decisive"], [t("delete_all"), "delete_all"], [t("shuffle"), "shuffle"], [t("undo"), "undo"], [t("reset"), "reset"]];
   const [tryDecisive] = toolbar.map(([text, name], k) => {
     const node = xw.button(text, { class: k < 3 ? "xw-button" : "xw-button xw-quiet" });
     node.dataset.key = name;

@@ -22,7 +22,7 @@ Ask = Callable[["ReasoningEditor", int, str, int], None]
 
 MOST_STEPS = 40
 MOST_ANSWERS = 8  # the others are summed into one row
-OTHERS = "others"
+OTHERS = "others"  # the row that sums them up, whatever it is called in the view's language
 PICTURE_SECONDS = 1.5  # of computing that the static picture may cost
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _NO_ANSWERS = {"request": -1, "n": 0, "rows": []}
@@ -50,6 +50,7 @@ class ReasoningEditor(BaseView):
     Raises ViewError for a question or an answer that is empty.
     """
 
+    _catalogue = "reasoning_editor"
     _esm = module("reasoning_editor")
     _css = styles("reasoning_editor")
 

@@ -2,11 +2,12 @@
 function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
+  const t = xw.words(model);
   const root = xw.root("reliability-diagram", model, keep);
   const title = make("div", { class: "xw-title" });
   const panels = make("div", { class: "xw-rd-panels" });
   const readout = make("div", { class: "xw-rd-readout", "aria-live": "polite", dir: "auto" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const twin = xw.disclosure(t("table"), keep, asTable);
   root.append(
     make("div", { class: "xw-rd-head" }, title, ...legend(), make("span", { class: "xw-spacer" }), twin.opener),
     panels, readout, twin.part,
@@ -19,7 +20,7 @@ function render({ model, el }) {
 
   function legend() {
     const key = (kind, words) => make("span", { class: "xw-rd-key" }, make("i", { class: `xw-rd-${kind}`, "aria-hidden": "true" }), words);
-    return [key("dot", "share right, 95 % interval"), key("gap xw-rd-over", "too sure"), key("gap", "not sure enough"), key("line", "as right as it is sure")];
+    return [key("dot", t("share_right")), key("gap xw-rd-over", t("too_sure")), key("gap", t("not_sure_enough")), key("line", t("as_right_as_sure"))];
   }
 
   function build() {
@@ -35,7 +36,7 @@ function render({ model, el }) {
     const words = model.get("words")[s];
     const most = Math.max(1, ...series.bins.map((bin) => bin.n));
     const name = make("bdi", { class: "xw-rd-name" }, series.name);
-    const bins = make("div", { class: "xw-rd-bins", role: "listbox", "aria-orientation": "horizontal", "aria-label": `confidence bins of ${series.name}` });
+    const bins = make("div", { class: "xw-rd-bins", role: "listbox", "aria-orientation": "horizontal", "aria-label": t("bins_of", { series: series.name }) });
     columns.push(series.bins.map((bin, b) => column(bin, b, words.bins[b], most)));
     bins.append(...columns[s]);
     listen(bins, s);
@@ -43,9 +44,9 @@ function render({ model, el }) {
     return make("section", { class: `xw-rd-panel${series.role ? ` xw-rd-${series.role}` : ""}`, "aria-label": series.name },
       make("div", { class: "xw-rd-title" }, make("i", { class: "xw-rd-dot", "aria-hidden": "true" }), name),
       make("div", { class: "xw-rd-sentence" }, words.sentence),
-      make("div", { class: "xw-rd-what", "aria-hidden": "true" }, "how often right"),
+      make("div", { class: "xw-rd-what", "aria-hidden": "true" }, t("how_often_right")),
       make("div", { class: "xw-rd-plot" }, axis("y", "100 %", "50 %", "0"), make("div", { class: "xw-rd-area" }, make("div", { class: "xw-rd-diagonal" }), bins), axis("x", "0", "50 %", "100 %")),
-      make("div", { class: "xw-rd-what xw-rd-below", "aria-hidden": "true" }, "how sure · bars below: number of answers"),
+      make("div", { class: "xw-rd-what xw-rd-below", "aria-hidden": "true" }, t("how_sure")),
       make("dl", { class: "xw-rd-measures" }, ...words.measures.map(([measure, number, meaning]) =>
         make("div", {}, make("dt", {}, measure), make("dd", {}, make("b", {}, number), make("span", {}, ` ${meaning}`))))));
   }
@@ -111,7 +112,7 @@ function render({ model, el }) {
   function read(s, b) {
     const said = model.get("words")[s]?.bins[b];
     readout.replaceChildren(...(said ? [make("bdi", { class: "xw-rd-name" }, model.get("series")[s].name), `  ${said}`]
-      : ["Point at a bin, or walk with the arrow keys, to read its numbers."]));
+      : [t("hint")]));
     readout.classList.toggle("xw-rd-hint", !said);
   }
 
@@ -120,7 +121,7 @@ function render({ model, el }) {
     const rows = model.get("series").flatMap((series) => series.bins.map((bin) => [
       series.name, `${share(bin.low)} – ${share(bin.high)}`, bin.n, share(bin.confidence), share(bin.accuracy),
       share(bin.interval[0] ?? null), share(bin.interval[1] ?? null)]));
-    return xw.table(model.get("title") || "confidence and accuracy", ["series", "bin", "answers", "confidence", "right", "low", "high"], rows);
+    return xw.table(model.get("title") || t("caption"), [t("series"), t("bin"), t("answers"), t("confidence"), t("right"), t("low"), t("high")], rows);
   }
 
   keep.model(model, ["change:words", "change:title"], build);

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from xllm_widgets.widgets.language import Speech
+
 MOST_SERIES, MOST_BINS = 6, 25
 ROLES = {"": palette.SIZE_RAMP[3], "base": palette.BASE, "chat": palette.CHAT, "control": palette.CONTROL}
 CALIBRATED = 0.03  # a mean confidence nearer than this to the accuracy is called right
 _MEASURES = ("n", "confidence", "accuracy", "ece", "brier")
 _BIN = ("low", "high", "n", "confidence", "accuracy", "interval")
 _MARGIN = 0.55  # inches beside a panel in the picture
-_KEY = "dots: share right, with its 95 % interval · hatched: too sure · plain: not sure enough · line: as right as sure"
 
 
 class ReliabilityDiagram(BaseView):
@@ -33,6 +34,7 @@ class ReliabilityDiagram(BaseView):
     gives its colour. `selected` is [series, bin], [-1, -1] for none. Raises ViewError for what lacks a field.
     """
 
+    _catalogue = "reliability_diagram"
     _esm = module("reliability_diagram")
     _css = styles("reliability_diagram")
 
@@ -53,10 +55,12 @@ class ReliabilityDiagram(BaseView):
 
     @traitlets.observe("series")
     def _say(self, change: dict[str, Any]) -> None:
+        say = self.say
         self.words = [
-            {"sentence": _sentence(one), "measures": _measures(one), "bins": [_bin_said(b) for b in one["bins"]]}
+            {"sentence": _sentence(say, one), "measures": _measures(say, one),
+             "bins": [_bin_said(say, b) for b in one["bins"]]}
             for one in change["new"]
-        ]
+        ]  # fmt: skip
         self.selected = [-1, -1]
 
     def on_select(self, callback: Callable[[str, int], None]) -> None:
@@ -73,10 +77,11 @@ class ReliabilityDiagram(BaseView):
 
     def describe(self) -> str:
         """Of each series the verdict, the measures and every bin that holds items."""
-        lines = [self.title or "Reliability diagram"]
+        lines = [self.title or self.say("name")]
         for one, words in zip(self.series, self.words, strict=True):
-            measures = "; ".join(f"{name} {value}" for name, value, _ in words["measures"])
-            lines += [f"{one['name']}: {words['sentence']} {measures}."]
+            measures = self.say("measures_and").join(f"{name} {value}" for name, value, _ in words["measures"])
+            told = {"series": one["name"], "sentence": words["sentence"], "measures": measures}
+            lines += [self.say("described", **told)]
             lines += [f"  {said}" for said, b in zip(words["bins"], one["bins"], strict=True) if b["n"]]
         return "\n".join(lines)
 
@@ -89,7 +94,7 @@ class ReliabilityDiagram(BaseView):
         if self.title:
             page.text(0, y, self.title, 11, fontweight="bold")
             y += 0.24
-        page.text(0, y, _KEY, 8, palette.LIGHT["muted"])
+        page.text(0, y, self.say("key_drawn"), 8, palette.LIGHT["muted"])
         y += 0.32
         for i, (one, words) in enumerate(zip(self.series, self.words, strict=True)):
             column = i % 3
@@ -103,11 +108,12 @@ class ReliabilityDiagram(BaseView):
         height = y + (3.8 if self.series else 0.2)
         page.finish(height)
         for one, (left, top) in zip(self.series, places, strict=True):
-            _draw_panel(figure, one, left, top, page.width / 3 - _MARGIN, height)
+            lower = _draw_panel(figure, one, left, top, page.width / 3 - _MARGIN, height)
+            lower.set_xlabel(self.say("stated_confidence"), fontsize=8, labelpad=1)
 
 
-def _draw_panel(figure: Figure, one: dict[str, Any], left: float, top: float, wide: float, height: float) -> None:
-    """Confidence against accuracy, and the histogram beneath it; all in inches from the top left."""
+def _draw_panel(figure: Figure, one: dict[str, Any], left: float, top: float, wide: float, height: float) -> Axes:
+    """Confidence against accuracy, and beneath it the histogram, which is returned; all in inches from the top left."""
     full = figure.get_figwidth()
     upper = figure.add_axes((left / full, 1 - (top + 1.95) / height, wide / full, 1.95 / height))
     lower = figure.add_axes((left / full, 1 - (top + 2.55) / height, wide / full, 0.47 / height))
@@ -122,7 +128,7 @@ def _draw_panel(figure: Figure, one: dict[str, Any], left: float, top: float, wi
         axes.tick_params(labelsize=7.5)
     upper.set(ylim=(0, 1), yticks=[0, 0.5, 1], yticklabels=["0 %", "50 %", "100 %"], xticklabels=[])
     lower.set(xticklabels=["0 %", "50 %", "100 %"], yticks=[max([b["n"] for b in one["bins"]], default=1) or 1])
-    lower.set_xlabel("stated confidence", fontsize=8, labelpad=1)
+    return lower
 
 
 def _draw_bins(axes: Axes, bins: list[dict[str, Any]], colour: str) -> None:
@@ -174,44 +180,44 @@ def _number(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _sentence(one: dict[str, Any]) -> str:
+def _sentence(say: Speech, one: dict[str, Any]) -> str:
     """The diagram's message: how sure, how often right, and which way that errs."""
-    return f"{_percent(one['confidence'])} sure, {_percent(one['accuracy'])} right: {_verdict(one)}."
+    confidence, accuracy = _percent(one["confidence"]), _percent(one["accuracy"])
+    return say("sentence", confidence=confidence, accuracy=accuracy, verdict=_verdict(say, one))
 
 
-def _verdict(one: dict[str, Any]) -> str:
+def _verdict(say: Speech, one: dict[str, Any]) -> str:
     gap = one["confidence"] - one["accuracy"]
     if abs(gap) < CALIBRATED:
-        return "on average well judged"
-    return f"{_points(gap)} too {'sure' if gap > 0 else 'unsure'}"
+        return say("well_judged")
+    return say("points_too_sure" if gap > 0 else "points_too_unsure", n=_points(gap))
 
 
-def _measures(one: dict[str, Any]) -> list[list[str]]:
+def _measures(say: Speech, one: dict[str, Any]) -> list[list[str]]:
     """Name, number and meaning of each measure, as it is read beside the diagram."""
     said = [
-        ["ECE", f"{one['ece']:.2f}", f"confidence and accuracy lie {_points(one['ece'])} apart on average"],
-        ["Brier", f"{one['brier']:.2f}", "mean squared distance from what came out: 0 is perfect, 0.25 a coin toss"],
+        ["ECE", f"{one['ece']:.2f}", say("ece_means", n=_points(one["ece"]))],
+        ["Brier", f"{one['brier']:.2f}", say("brier_means")],
     ]
     if one["auroc"] is not None:
-        said.append(["AUROC", f"{one['auroc']:.2f}", "how often a right answer is the surer one: 0.5 is chance"])
-    return [*said, ["n", str(one["n"]), "answers"]]
+        said.append(["AUROC", f"{one['auroc']:.2f}", say("auroc_means")])
+    return [*said, ["n", str(one["n"]), say("n_means")]]
 
 
-def _bin_said(b: dict[str, Any]) -> str:
-    span = f"{100 * b['low']:.3g}–{100 * b['high']:.3g} % sure"
+def _bin_said(say: Speech, b: dict[str, Any]) -> str:
+    span = f"{100 * b['low']:.3g}–{100 * b['high']:.3g} %"
     if not b["n"]:
-        return f"{span}: no answers"
+        return say("bin_empty", span=span)
     low, high = (f"{100 * end:.0f}" for end in b["interval"])
-    number = f"{b['n']} answer{'' if b['n'] == 1 else 's'}"
-    means = f"on average {_percent(b['confidence'])} sure, {_percent(b['accuracy'])} right [{low}, {high}]"
-    return f"{span}: {number}, {means}, {_bin_verdict(b)}"
+    means = {"confidence": _percent(b["confidence"]), "accuracy": _percent(b["accuracy"]), "low": low, "high": high}
+    return say("bin_said", span=span, n=b["n"], verdict=_bin_verdict(say, b), **means)
 
 
-def _bin_verdict(b: dict[str, Any]) -> str:
+def _bin_verdict(say: Speech, b: dict[str, Any]) -> str:
     """Whether the interval leaves room for the confidence that was stated."""
     if b["interval"][0] <= b["confidence"] <= b["interval"][1]:
-        return "no clear gap"
-    return _verdict(b)
+        return say("no_clear_gap")
+    return _verdict(say, b)
 
 
 def _percent(share: float) -> str:
@@ -219,5 +225,4 @@ def _percent(share: float) -> str:
 
 
 def _points(gap: float) -> str:
-    points = f"{100 * abs(gap):.0f}"
-    return f"{points} point{'' if points == '1' else 's'}"
+    return f"{100 * abs(gap):.0f}"

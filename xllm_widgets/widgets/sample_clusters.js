@@ -3,13 +3,14 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const get = (name) => model.get(name);
+  const t = xw.words(model);
   const root = xw.root("sample-clusters", model, keep);
   const title = make("div", { class: "xw-title" });
   const prompt = make("div", { class: "xw-sc-prompt", dir: "auto" });
-  const weighs = make("div", { class: "xw-sc-weighs", role: "radiogroup", "aria-label": "weigh each meaning by" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const weighs = make("div", { class: "xw-sc-weighs", role: "radiogroup", "aria-label": t("weigh_name") });
+  const twin = xw.disclosure(t("table"), keep, asTable);
   const said = make("div", { class: "xw-sc-said", role: "status" });
-  const strip = make("div", { class: "xw-sc-strip", role: "listbox", "aria-orientation": "horizontal", "aria-label": "meanings" });
+  const strip = make("div", { class: "xw-sc-strip", role: "listbox", "aria-orientation": "horizontal", "aria-label": t("meanings") });
   const formula = make("div", { class: "xw-sc-formula" });
   const gauge = make("div", { class: "xw-sc-gauge" });
   const cards = make("div", { class: "xw-sc-cards" });
@@ -19,7 +20,7 @@ function render({ model, el }) {
   );
   el.append(root);
 
-  const NAMES = { share: "how often it was said", probability: "probability of its wordings" };
+  const NAMES = { share: t("by_share"), probability: t("by_probability") };
   const FEW = 3; // wordings shown until a card is opened
   const open = new Set();
   const weight = (one) => one[get("weigh")] ?? one.share;
@@ -27,7 +28,7 @@ function render({ model, el }) {
   const two = (value) => value.toFixed(2);
   const whole = (share) => `${(100 * share).toFixed(0)} %`;
   const logprob = (value) => (value === null ? "" : `ln p ${xw.plain(value)}`);
-  const answers = (n) => `${n} answer${n === 1 ? "" : "s"}`;
+  const answers = (n) => t("answers", { n });
   const strength = (c) => `${(48 - (34 * c) / Math.max(1, get("clusters").length - 1)).toFixed(1)}%`;
 
   /** Everything that belongs to a cluster carries its number, so that one part can point at the others. */
@@ -46,7 +47,7 @@ function render({ model, el }) {
     strip.replaceChildren(...clusters.map(segment));
     cards.replaceChildren(...clusters.map(card));
     for (const node of [strip, formula, gauge, weighs]) node.hidden = !clusters.length;
-    if (!weighs.childElementCount) weighs.append("weigh by", ...Object.keys(NAMES).map(weighButton));
+    if (!weighs.childElementCount) weighs.append(t("weigh_by"), ...Object.keys(NAMES).map(weighButton));
     paint();
     select();
   }
@@ -61,7 +62,7 @@ function render({ model, el }) {
     const all = make("ul", { class: "xw-sc-answers" }, ...one.answers.map((answer, i) =>
       make("li", { hidden: i >= FEW && !open.has(one.cluster) }, make("span", { class: "xw-sc-times" }, `${answer.times} ×`),
         make("bdi", { class: "xw-sc-text" }, answer.text.trim() || "∅"), make("span", { class: "xw-sc-logprob" }, logprob(answer.logprob)))));
-    const node = make("section", { class: "xw-sc-card", "aria-label": `meaning ${one.letter}: ${one.name}` },
+    const node = make("section", { class: "xw-sc-card", "aria-label": t("card_name", { letter: one.letter, name: one.name }) },
       make("div", { class: "xw-sc-badge", "aria-hidden": "true" }, one.letter),
       make("div", { class: "xw-sc-weight" }, make("b"), make("span", {}, answers(one.n))),
       make("div", { class: "xw-sc-meaning" }, all, more(one, all)));
@@ -72,7 +73,7 @@ function render({ model, el }) {
     const left = one.answers.length - FEW;
     if (left < 1) return null;
     const node = xw.button("", { class: "xw-button xw-quiet", "aria-expanded": String(open.has(one.cluster)) });
-    const name = () => { node.textContent = open.has(one.cluster) ? "fewer wordings" : `${left} more wording${left === 1 ? "" : "s"}`; };
+    const name = () => { node.textContent = open.has(one.cluster) ? t("fewer_wordings") : t("more_wordings", { n: left }); };
     node.addEventListener("click", () => {
       if (!open.delete(one.cluster)) open.add(one.cluster);
       [...all.children].forEach((item, i) => { item.hidden = i >= FEW && !open.has(one.cluster); });
@@ -93,13 +94,13 @@ function render({ model, el }) {
   /** What changes with the way of weighing: widths, percentages, the formula and its result. */
   function paint() {
     const clusters = get("clusters");
-    said.textContent = clusters.length ? get("said")[get("weigh")] : "No answers yet.";
+    said.textContent = clusters.length ? get("said")[get("weigh")] : t("no_answers");
     clusters.forEach((one, c) => {
       const p = weight(one);
       const part = strip.children[c];
       part.style.flexGrow = 100 * p; // a sum below 1 would not fill the strip
       part.children[1].textContent = whole(p);
-      part.setAttribute("aria-label", `${one.letter}, ${whole(p)}, ${answers(one.n)}: ${one.name}`);
+      part.setAttribute("aria-label", t("segment_name", { letter: one.letter, percent: whole(p), answers: answers(one.n), name: one.name }));
       cards.children[c].querySelector("b").textContent = whole(p);
     });
     for (const node of weighs.querySelectorAll("button")) {
@@ -117,7 +118,7 @@ function render({ model, el }) {
     const pieces = clusters.map((one, c) => of(c, make("span", { class: "xw-sc-piece", title: `−${two(weight(one))} · ln ${two(weight(one))}` },
       two(term(weight(one))), make("small", {}, ` ${one.letter}`))));
     const sum = pieces.flatMap((piece, c) => (c ? [" + ", piece] : [piece]));
-    formula.replaceChildren(make("span", { class: "xw-sc-rule" }, "semantic entropy  = −Σ p ln p  = "), ...sum, " = ", make("b", {}, two(get("entropy")[get("weigh")] ?? 0)), " nats");
+    formula.replaceChildren(make("span", { class: "xw-sc-rule" }, `${t("semantic_entropy")}  = −Σ p ln p  = `), ...sum, " = ", make("b", {}, two(get("entropy")[get("weigh")] ?? 0)), ` ${t("nats")}`);
   }
 
   function paintGauge() {
@@ -128,9 +129,9 @@ function render({ model, el }) {
     const tick = make("span", { class: "xw-sc-tick" });
     fill.style.width = at(meanings);
     tick.style.left = at(wordings);
-    gauge.replaceChildren(make("span", {}, "0"), make("span", { class: "xw-sc-track", role: "img", "aria-label": `${two(meanings)} of at most ${two(most)} nats; of the wordings ${two(wordings)}` }, fill, tick),
-      make("span", {}, `${two(most)} if no two answers agreed`),
-      make("span", { class: "xw-sc-key" }, `${two(wordings)} if every wording were a meaning of its own`));
+    gauge.replaceChildren(make("span", {}, "0"), make("span", { class: "xw-sc-track", role: "img", "aria-label": t("gauge_name", { entropy: two(meanings), most: two(most), wordings: two(wordings) }) }, fill, tick),
+      make("span", {}, t("if_none_agreed", { most: two(most) })),
+      make("span", { class: "xw-sc-key" }, t("if_all_differ", { wordings: two(wordings) })));
   }
 
   function select() {
@@ -158,7 +159,7 @@ function render({ model, el }) {
   function asTable() {
     const rows = get("clusters").flatMap((one) => one.answers.map((answer) => [
       answer.text.trim(), one.letter, answer.times, answer.logprob === null ? "–" : xw.plain(answer.logprob), whole(weight(one)), two(term(weight(one)))]));
-    return xw.table(get("said")[get("weigh")] || "answers", ["answer", "meaning", "times", "ln p", "p of the meaning", "−p ln p"], rows);
+    return xw.table(get("said")[get("weigh")] || t("caption"), [t("answer"), t("meaning"), t("times"), "ln p", t("p_of_meaning"), "−p ln p"], rows);
   }
 
   const at = (event) => { const node = event.target.closest?.("[data-c]"); return node ? Number(node.dataset.c) : -1; };

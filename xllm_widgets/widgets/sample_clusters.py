@@ -15,6 +15,8 @@ from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xllm_widgets.widgets.language import Speech
+
 MOST = 400  # answers
 _FIELDS = ("text", "logprob", "cluster")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -32,6 +34,7 @@ class SampleClusters(BaseView):
     what is no sample, and for weighing by probability where a `logprob` is missing.
     """
 
+    _catalogue = "sample_clusters"
     _esm = module("sample_clusters")
     _css = styles("sample_clusters")
 
@@ -75,7 +78,9 @@ class SampleClusters(BaseView):
             self.entropy = _entropies(clusters, len(self.samples))
             if self.entropy["probability"] is None:
                 self.weigh = "share"
-            self.said = {weigh: _sentence(clusters, self.entropy, weigh) for weigh in ("share", "probability")}
+            self.said = {
+                weigh: _sentence(self.say, clusters, self.entropy, weigh) for weigh in ("share", "probability")
+            }
             self.selected = -1
             self.clusters = clusters
 
@@ -91,15 +96,19 @@ class SampleClusters(BaseView):
 
     def describe(self) -> str:
         """The message, the formula's pieces, and every cluster with its wordings."""
-        head = self.title or "Sampled answers"
-        lines = [f"{head}: {self.prompt}" if self.prompt else head]
+        head = self.title or self.say("name")
+        lines = [self.say("head", name=head, prompt=self.prompt) if self.prompt else head]
         if not self.clusters:
-            return f"{lines[0]}\nNo answers yet."
-        lines += [self.said[self.weigh], formula(self.clusters, self.weigh)]
-        for one in self.clusters:
-            wordings = "; ".join(f"{a['text'].strip()!r} × {a['times']}{_nats(a['logprob'])}" for a in one["answers"])
-            lines.append(f"  {one['letter']} {_percent(one[self.weigh])} ({_count(one['n'], 'answer')}): {wordings}")
-        return "\n".join(lines)
+            return "\n".join([*lines, self.say("no_answers")])
+        lines += [self.said[self.weigh], formula(self.say, self.clusters, self.weigh)]
+        return "\n".join([*lines, *(f"  {self._cluster_in_words(one)}" for one in self.clusters)])
+
+    def _cluster_in_words(self, one: dict[str, Any]) -> str:
+        told = [f"{a['text'].strip()!r} × {a['times']}{_nats(a['logprob'])}" for a in one["answers"]]
+        return self.say(
+            "cluster_line", letter=one["letter"], percent=_percent(one[self.weigh]),
+            answers=self.say("answers", n=one["n"]), wordings=self.say("wordings_and").join(told),
+        )  # fmt: skip
 
     def draw(self, figure: Figure) -> None:
         """Prompt, message, the strip of clusters, the formula, and the wordings of each."""
@@ -110,11 +119,11 @@ class SampleClusters(BaseView):
             if text:
                 y = page.paragraph(text, 0, y, page.width, size, fontweight=weight) + 0.3
         if not self.clusters:
-            page.text(0, y, "No answers yet.")
+            page.text(0, y, self.say("no_answers"))
             return page.finish(y + 0.2)
         y = page.paragraph(self.said[self.weigh], 0, y, page.width, 10, fontweight="bold") + 0.18
         self._draw_strip(page, y)
-        y = page.paragraph(formula(self.clusters, self.weigh), 0, y + 0.62, page.width, 8.5) + 0.4
+        y = page.paragraph(formula(self.say, self.clusters, self.weigh), 0, y + 0.62, page.width, 8.5) + 0.4
         for i, one in enumerate(self.clusters):
             y = self._draw_cluster(page, y, one, opacity(i, len(self.clusters))) + 0.3
         return page.finish(y)
@@ -133,7 +142,8 @@ class SampleClusters(BaseView):
         muted = palette.LIGHT["muted"]
         page.box(0, y - 0.14, 0.2, 0.19, (*_BLUE, alpha))
         page.text(0.1, y, one["letter"], 9, ha="center", fontweight="bold")
-        page.text(0.3, y, f"{_percent(one[self.weigh])}   {_count(one['n'], 'answer')}", 9, fontweight="bold")
+        weight = f"{_percent(one[self.weigh])}   {self.say('answers', n=one['n'])}"
+        page.text(0.3, y, weight, 9, fontweight="bold")
         for answer in one["answers"][:_DRAWN]:
             label = f"{answer['times']} × "
             page.text(1.95, y, label, 8.5, muted)
@@ -141,7 +151,7 @@ class SampleClusters(BaseView):
             y = page.paragraph(words, 1.95 + page.measure(label, 8.5), y, page.width - 2.4, 9) + 0.2
         left = len(one["answers"]) - _DRAWN
         if left > 0:
-            page.text(1.95, y, f"… and {_count(left, 'more wording')}", 8, muted)
+            page.text(1.95, y, self.say("more_wordings_drawn", n=left), 8, muted)
         return y - 0.2 * (left <= 0)
 
 
@@ -153,11 +163,11 @@ def opacity(place: int, n: int) -> float:
     return _STRONGEST - (_STRONGEST - _FAINTEST) * (place / max(1, n - 1))
 
 
-def formula(clusters: list[dict[str, Any]], weigh: str) -> str:
+def formula(say: Speech, clusters: list[dict[str, Any]], weigh: str) -> str:
     """Semantic entropy as the sum that it is, a piece a cluster."""
     terms = [_term(one[weigh]) for one in clusters]
     pieces = " + ".join(f"{term:.2f} ({one['letter']})" for term, one in zip(terms, clusters, strict=True))
-    return f"−Σ p ln p = {pieces} = {sum(terms):.2f} nats"
+    return f"−Σ p ln p = {pieces} = {sum(terms):.2f} {say('nats')}"
 
 
 def _term(p: float) -> float:
@@ -222,20 +232,18 @@ def _entropies(clusters: list[dict[str, Any]], n: int) -> dict[str, float | None
     }  # fmt: skip
 
 
-def _sentence(clusters: list[dict[str, Any]], entropy: Mapping[str, Any], weigh: str) -> str:
+def _sentence(say: Speech, clusters: list[dict[str, Any]], entropy: Mapping[str, Any], weigh: str) -> str:
     """The message: how many answers, wordings and meanings, and how much uncertainty that is."""
     if not clusters or entropy[weigh] is None:
         return ""
-    answers, wordings = sum(one["n"] for one in clusters), sum(len(one["answers"]) for one in clusters)
-    counts = f"{_count(answers, 'answer')}, {_count(wordings, 'wording')}, {_count(len(clusters), 'meaning')}"
-    alike = f"{math.exp(entropy[weigh]):.1f} equally likely meanings"
+    counts = {
+        "answers": say("answers", n=sum(one["n"] for one in clusters)),
+        "wordings": say("wordings", n=sum(len(one["answers"]) for one in clusters)),
+        "meanings": say("meanings_counted", n=len(clusters)),
+    }
     if len(clusters) == 1:
-        return f"{counts}: semantic entropy 0, the model is sure of what it means."
-    return f"{counts}: semantic entropy {entropy[weigh]:.2f} nats, as unsure as between {alike}."
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+        return say("sure", **counts)
+    return say("unsure", **counts, entropy=f"{entropy[weigh]:.2f}", alike=f"{math.exp(entropy[weigh]):.1f}")
 
 
 def _percent(share: float) -> str:

@@ -4,20 +4,21 @@ function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
   const get = (name) => model.get(name);
+  const t = xw.words(model);
   const [W, H, LEFT, BOTTOM, EDGE] = [860, 600, 62, 46, 16]; // the drawing, in its own units
   const SVG = new DOMParser().parseFromString("<svg></svg>", "text/html").body.firstChild.namespaceURI; // as the browser names it
   const root = xw.root("scatter-map", model, keep);
   const title = make("div", { class: "xw-title" });
-  const centre = xw.button("centre", { title: "the mean of the points at zero (key c)" });
-  const angle = xw.focusable(make("input", { type: "range", class: "xw-sm-angle", min: -180, max: 180, step: 1, "aria-label": "rotation in degrees" }));
+  const centre = xw.button(t("centre"), { title: t("centre_hint") });
+  const angle = xw.focusable(make("input", { type: "range", class: "xw-sm-angle", min: -180, max: 180, step: 1, "aria-label": t("rotation") }));
   const degrees = make("span", { class: "xw-sm-degrees" });
-  const left = xw.button("⟲ 15°", { "aria-label": "rotate 15 degrees counterclockwise" });
-  const right = xw.button("⟳ 15°", { "aria-label": "rotate 15 degrees clockwise" });
-  const upright = xw.button("as it was", { class: "xw-button xw-quiet" });
-  const turn = make("div", { class: "xw-sm-turn", role: "group", "aria-label": "turn the plane" }, centre, left, angle, degrees, right, upright);
-  const goals = xw.button("targets", { class: "xw-button xw-quiet", "aria-pressed": "false", title: "a line to where each point ought to be" });
-  const none = xw.button("choose none", { class: "xw-button xw-quiet" });
-  const twin = xw.disclosure("table", keep, asTable);
+  const left = xw.button("⟲ 15°", { "aria-label": t("rotate_left") });
+  const right = xw.button("⟳ 15°", { "aria-label": t("rotate_right") });
+  const upright = xw.button(t("as_it_was"), { class: "xw-button xw-quiet" });
+  const turn = make("div", { class: "xw-sm-turn", role: "group", "aria-label": t("turn") }, centre, left, angle, degrees, right, upright);
+  const goals = xw.button(t("targets"), { class: "xw-button xw-quiet", "aria-pressed": "false", title: t("targets_hint") });
+  const none = xw.button(t("choose_none"), { class: "xw-button xw-quiet" });
+  const twin = xw.disclosure(t("table"), keep, asTable);
   const plane = shape("svg", { class: "xw-sm-plane", viewBox: `0 0 ${W} ${H}`, role: "listbox", "aria-multiselectable": "true" });
   const [ground, lines, dots, over] = ["presentation", "presentation", "presentation", "presentation"].map((role) => shape("g", { role }));
   for (const layer of [ground, lines, over]) layer.setAttribute("aria-hidden", "true");
@@ -116,7 +117,7 @@ function render({ model, el }) {
     const key = (text, node) => { const icon = shape("svg", { viewBox: "-7 -7 14 14", "aria-hidden": "true" }); icon.append(node); return make("span", { class: "xw-sm-key" }, icon, make("bdi", {}, text)); };
     legend.replaceChildren(
       ...get("groups").flatMap((group, k) => (group.name ? [key(group.name, mark(k, false))] : [])),
-      ...(get("held_out").includes(true) ? [key("held out", mark(0, true))] : []));
+      ...(get("held_out").includes(true) ? [key(t("held_out"), mark(0, true))] : []));
     paint();
   }
 
@@ -142,7 +143,10 @@ function render({ model, el }) {
   function tickText(value, axis) {
     const near = Math.abs(value) < 1e-9 ? 0 : value;
     if (!mapped()) return xw.plain(near);
-    return `${Math.abs(near)}°${near === 0 ? "" : axis ? (near > 0 ? "N" : "S") : near > 0 ? "E" : "W"}`;
+    const degrees = Math.abs(near);
+    if (near === 0) return "0°";
+    const [beyond, before] = axis ? ["north", "south"] : ["east", "west"];
+    return t(near > 0 ? beyond : before, { degrees });
   }
 
   function paintGround({ to, low, high }) {
@@ -166,11 +170,11 @@ function render({ model, el }) {
   function paintControls() {
     title.textContent = get("title");
     title.hidden = !title.textContent;
-    plane.setAttribute("aria-label", get("title") || "points");
+    plane.setAttribute("aria-label", get("title") || t("points"));
     turn.hidden = !get("turning");
     centre.setAttribute("aria-pressed", String(get("centred")));
     angle.value = get("rotation");
-    angle.setAttribute("aria-valuetext", `${get("rotation")} degrees`);
+    angle.setAttribute("aria-valuetext", t("degrees", { n: get("rotation") }));
     degrees.textContent = `${String(get("rotation")).replace("-", "−")}°`;
     const all = xw.floats(get("places"));
     goals.hidden = !get("names").some((_, i) => Number.isFinite(all[4 * i + 2]));
@@ -181,8 +185,8 @@ function render({ model, el }) {
 
   function inWords(i) {
     const group = get("groups")[get("member")[i]]?.name;
-    const where = `${get("x_label") || "x"} ${xw.plain(xy[i][0])}, ${get("y_label") || "y"} ${xw.plain(xy[i][1])}`;
-    return [get("names")[i], group, get("held_out")[i] ? "held out" : "", where, get("notes")[i]].filter(Boolean).join(", ");
+    const where = `${get("x_label") || "x"} ${xw.plain(xy[i][0])}${t("comma")}${get("y_label") || "y"} ${xw.plain(xy[i][1])}`;
+    return [get("names")[i], group, get("held_out")[i] ? t("held_out") : "", where, get("notes")[i]].filter(Boolean).join(t("comma"));
   }
 
   function read(i) {
@@ -196,8 +200,8 @@ function render({ model, el }) {
       return;
     }
     const chosen = get("selected");
-    const names = chosen.slice(0, 6).map((k) => get("names")[k]).join(", ");
-    readout.textContent = chosen.length ? `${chosen.length} chosen: ${names}${chosen.length > 6 ? " …" : ""}` : "";
+    const names = chosen.slice(0, 6).map((k) => get("names")[k]).join(t("and")) + (chosen.length > 6 ? " …" : "");
+    readout.textContent = chosen.length ? t("chosen", { n: chosen.length, names }) : "";
   }
 
   function select() {
@@ -247,8 +251,8 @@ function render({ model, el }) {
   };
 
   function asTable() {
-    const rows = get("names").map((text, i) => [text, get("groups")[get("member")[i]]?.name ?? "", get("held_out")[i] ? "yes" : "no", xw.plain(xy[i][0]), xw.plain(xy[i][1])]);
-    return xw.table(get("title") || "points", ["name", "group", "held out", get("x_label") || "x", get("y_label") || "y"], rows);
+    const rows = get("names").map((text, i) => [text, get("groups")[get("member")[i]]?.name ?? "", get("held_out")[i] ? t("yes") : t("no"), xw.plain(xy[i][0]), xw.plain(xy[i][1])]);
+    return xw.table(get("title") || t("points"), [t("point"), t("group"), t("held_out"), get("x_label") || "x", get("y_label") || "y"], rows);
   }
 
   // --- wiring ----------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class ScatterMap(BaseView):
     with `turning` the student may do both, as in the plane of truth. Raises ViewError for points that cannot be placed.
     """
 
+    _catalogue = "scatter_map"
     _esm = module("scatter_map")
     _css = styles("scatter_map")
 
@@ -162,23 +163,29 @@ class ScatterMap(BaseView):
     def describe(self) -> str:
         """How many points of which group, how many held out, their extent, and which are chosen."""
         n, held = len(self.names), sum(self.held_out)
-        head = f"{self.title or 'Scatter'}: {n} points, {held} of them held out (hollow)."
+        head = self.say("described", head=self.title or self.say("name"), n=n, held=held)
         counts = [self.member.count(k) for k in range(len(self.groups))]
         of = [f"{group['name']} {k}" for group, k in zip(self.groups, counts, strict=True) if group["name"]]
-        parts = [head, "Groups: " + ", ".join(of) + "." if of else "", self._extent_in_words()]
-        if self.selected:
-            more = f" and {len(self.selected) - 8} more" if len(self.selected) > 8 else ""
-            parts.append("Chosen: " + ", ".join(self.selected_names[:8]) + more + ".")
-        return " ".join(filter(None, parts))
+        groups = self.say("groups_line", groups=self.say("and").join(of)) if of else ""
+        return self.say("between_sentences").join(
+            filter(None, [head, groups, self._extent_in_words(), self._choice_in_words()])
+        )
+
+    def _choice_in_words(self) -> str:
+        names = self.say("and").join(self.selected_names[:8])
+        if len(self.selected) > 8:
+            names = self.say("and_more", names=names, n=len(self.selected) - 8)
+        return self.say("chosen_line", names=names) if self.selected else ""
 
     def _extent_in_words(self) -> str:
         if not self.names:
             return ""
         low, high = self.shown().min(axis=0), self.shown().max(axis=0)
         x, y = self.x_label or "x", self.y_label or "y"
-        turned = f"; centred, turned by {self.rotation:g}°" if self.centred else f"; turned by {self.rotation:g}°"
-        where = turned if self.centred or self.rotation else ""
-        return f"{x} {low[0]:.3g} to {high[0]:.3g}, {y} {low[1]:.3g} to {high[1]:.3g}{where}."
+        turned = self.say("centred_turned" if self.centred else "turned", rotation=f"{self.rotation:g}")
+        ends = {"x_low": low[0], "x_high": high[0], "y_low": low[1], "y_high": high[1]}
+        shown = {name: f"{end:.3g}" for name, end in ends.items()}
+        return self.say("extent", x=x, y=y, where=turned if self.centred or self.rotation else "", **shown)
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain JSON; `places` as x, y lists, `targets` with null where there is none."""

@@ -87,4 +87,4 @@ def _ground(view: ScatterMap, axes: Any) -> None:
 def _legend(view: ScatterMap) -> str:
     glyphs = "●■▲◆▼✚"
     named = [f"{glyphs[k % 6]} {group['name']}" for k, group in enumerate(view.groups) if group["name"]]
-    return "   ".join([*named, *(["hollow: held out"] if any(view.held_out) else [])])
+    return "   ".join([*named, *([view.say("hollow")] if any(view.held_out) else [])])

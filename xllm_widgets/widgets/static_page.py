@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xllm_widgets.widgets.language import strings
+
 if TYPE_CHECKING:
     from xllm_widgets.widgets.base import BaseView
 
@@ -21,7 +23,8 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsa
 def page(views: Sequence[BaseView], title: str = "xllm-widgets") -> str:
     """One self-contained HTML page with every view on it; dark where the reader's system is dark."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+        f'<!doctype html>\n<html lang="{strings("common")["lang"]}"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title>\n"
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width"></head>\n<body><main style="display: grid; gap: 16px">\n'
         + "\n".join(map(fragment, views))

@@ -7,30 +7,33 @@ function render({ model, el }) {
   const PATIENCE = 5000; // milliseconds without an answer before the view says that it is waiting
   const root = xw.root("steering-dial", model, keep);
   const get = (name) => model.get(name);
+  const t = xw.words(model);
+  const VERDICTS = { coherent: t("coherent"), strained: t("strained"), broken: t("broken") };
   const title = make("div", { class: "xw-title" });
   const state = make("span", { class: "xw-eyebrow" });
-  const twin = xw.disclosure("table", keep, asTable);
-  const concepts = group("concept", "radiogroup");
-  const directions = group("direction", "radiogroup");
-  const layers = group("layers", "group");
-  const positions = group("positions", "group");
-  const prompt = xw.focusable(make("input", { type: "text", class: "xw-sd-input", dir: "auto", "aria-label": "prompt" }));
-  const slider = xw.focusable(make("input", { type: "range", class: "xw-sd-slider", "aria-label": "strength in residual norms" }));
+  const twin = xw.disclosure(t("table"), keep, asTable);
+  const concepts = group(t("concept"), "radiogroup");
+  const directions = group(t("direction"), "radiogroup");
+  const layers = group(t("layers"), "group");
+  const positions = group(t("positions"), "group");
+  const prompt = xw.focusable(make("input", { type: "text", class: "xw-sd-input", dir: "auto", "aria-label": t("prompt") }));
+  const slider = xw.focusable(make("input", { type: "range", class: "xw-sd-slider", "aria-label": t("strength_name") }));
   const number = make("span", { class: "xw-sd-number" });
-  const ends = make("div", { class: "xw-sd-ends", "aria-hidden": "true" }, make("span"), make("span", {}, "0 unsteered"), make("span"));
+  const ends = make("div", { class: "xw-sd-ends", "aria-hidden": "true" }, make("span"), make("span", {}, t("zero_end")), make("span"));
   const bars = make("div", { class: "xw-sd-bars" });
-  const sides = ["unsteered", "steered"].map((name) => make("div", { class: "xw-sd-side", role: "group", "aria-label": `${name} text` },
-    make("div", { class: "xw-eyebrow" }, name), make("div", { class: "xw-sd-text", dir: "auto" })));
+  const SIDES = [t("unsteered"), t("steered")];
+  const sides = [t("unsteered_text"), t("steered_text")].map((name, i) => make("div", { class: "xw-sd-side", role: "group", "aria-label": name },
+    make("div", { class: "xw-eyebrow" }, SIDES[i]), make("div", { class: "xw-sd-text", dir: "auto" })));
   const texts = make("div", { class: "xw-sd-texts" }, ...sides);
-  const meter = make("div", { class: "xw-sd-meter", role: "meter", "aria-label": "coherence", "aria-valuemin": 0, "aria-valuemax": 1 }, make("div", { class: "xw-sd-fill" }));
+  const meter = make("div", { class: "xw-sd-meter", role: "meter", "aria-label": t("coherence"), "aria-valuemin": 0, "aria-valuemax": 1 }, make("div", { class: "xw-sd-fill" }));
   const verdict = make("span");
-  const gauge = make("div", { class: "xw-sd-gauge" }, make("span", { class: "xw-eyebrow" }, "coherence"), meter, verdict);
+  const gauge = make("div", { class: "xw-sd-gauge" }, make("span", { class: "xw-eyebrow" }, t("coherence")), meter, verdict);
   const said = make("div", { class: "xw-sr", "aria-live": "polite" });
-  const zero = xw.button("zero", { title: "back to the unsteered model (key 0)" });
+  const zero = xw.button(t("zero"), { title: t("zero_hint") });
   root.append(
     make("div", { class: "xw-sd-head" }, title, make("span", { class: "xw-spacer" }), zero, twin.opener),
-    concepts.row, directions.row, layers.row, make("div", { class: "xw-sd-group" }, make("span", { class: "xw-sd-name" }, "prompt"), prompt), positions.row,
-    make("div", { class: "xw-sd-dial" }, make("span", { class: "xw-sd-name" }, "strength"), slider, number, ends),
+    concepts.row, directions.row, layers.row, make("div", { class: "xw-sd-group" }, make("span", { class: "xw-sd-name" }, t("prompt")), prompt), positions.row,
+    make("div", { class: "xw-sd-dial" }, make("span", { class: "xw-sd-name" }, t("strength")), slider, number, ends),
     bars, texts, gauge, said, make("div", { class: "xw-sd-foot" }, state), twin.part,
   );
   el.append(root);
@@ -51,7 +54,7 @@ function render({ model, el }) {
   function send(change) {
     if (get("_static")) {
       paint();
-      state.textContent = "this page shows one setting; run the notebook to turn the dial";
+      state.textContent = t("fixed");
       return;
     }
     if (!waiting()) pending = {};
@@ -66,8 +69,8 @@ function render({ model, el }) {
 
   function wait() {
     clearTimeout(timer);
-    state.textContent = "computing …";
-    timer = setTimeout(() => { state.textContent = "waiting for the kernel … if it was restarted, run the cell again"; }, PATIENCE);
+    state.textContent = t("computing");
+    timer = setTimeout(() => { state.textContent = t("waiting"); }, PATIENCE);
   }
 
   /** What is still unanswered is asked for, after the browser has painted what is there. */
@@ -141,20 +144,20 @@ function render({ model, el }) {
     concepts.fill(get("concepts").map((name) => [name, name, name === s.concept, () => send({ concept: name })]));
     concepts.row.hidden = get("concepts").length < 2;
     directions.fill([
-      [s.concept, `${s.concept}, as it is`, s.direction === "concept", () => send({ direction: "concept" })],
-      ["reversed", "reversed", s.direction === "reversed", () => send({ direction: "reversed" })],
-      ["random", "random control; press again for another", s.direction === "random",
+      [s.concept, t("as_it_is", { concept: s.concept }), s.direction === "concept", () => send({ direction: "concept" })],
+      [t("reversed"), t("reversed"), s.direction === "reversed", () => send({ direction: "reversed" })],
+      [t("random"), t("random_hint"), s.direction === "random",
         () => send(wanted().direction === "random" ? { seed: wanted().seed + 1 } : { direction: "random" })],
     ]);
     directions.box.lastChild.classList.add("xw-sd-random");
-    layers.fill(get("available_layers").map((k) => [String(k), `layer ${k}`, s.layers.includes(k), () => send({ layers: toggled(wanted().layers, k) })]));
+    layers.fill(get("available_layers").map((k) => [String(k), t("layer", { k }), s.layers.includes(k), () => send({ layers: toggled(wanted().layers, k) })]));
     positions.fill([
-      ["every token", "every token, also generated ones", !s.positions.length, () => send({ positions: [] })],
-      ...get("tokens").map((token, p) => [token, `token ${p + 1}, ${xw.said(token)}`, s.positions.includes(p), () => send({ positions: toggled(wanted().positions, p) })]),
+      [t("every_token"), t("every_token_hint"), !s.positions.length, () => send({ positions: [] })],
+      ...get("tokens").map((token, p) => [token, t("token_number", { n: p + 1, token: xw.said(t, token) }), s.positions.includes(p), () => send({ positions: toggled(wanted().positions, p) })]),
     ]);
     Object.assign(slider, { min: -get("most"), max: get("most"), step: get("step") });
-    ends.firstChild.textContent = `${xw.plain(-get("most"))} away`;
-    ends.lastChild.textContent = `toward ${xw.signed(get("most"))}`;
+    ends.firstChild.textContent = t("away_end", { most: xw.plain(-get("most")) });
+    ends.lastChild.textContent = t("toward_end", { most: xw.signed(get("most")) });
     if (!waiting()) pending = {};
     if (!waiting()) slider.value = s.strength; // the hand on the slider is ahead of the kernel
     if (!editing) prompt.value = s.prompt;
@@ -165,9 +168,9 @@ function render({ model, el }) {
     const s = get("setting");
     const value = Number(slider.value);
     const push = s.direction === "reversed" ? -value : value;
-    const name = s.direction === "random" ? `random ${s.seed}` : s.direction === "reversed" ? `${s.concept}, reversed` : s.concept;
-    number.textContent = `${xw.signed(value)} norms`;
-    slider.setAttribute("aria-valuetext", value ? `${xw.signed(value)} residual norms along ${name}` : "zero, unsteered");
+    const name = s.direction === "random" ? t("random_number", { seed: s.seed }) : s.direction === "reversed" ? t("reversed_concept", { concept: s.concept }) : s.concept;
+    number.textContent = t("norms", { strength: xw.signed(value) });
+    slider.setAttribute("aria-valuetext", value ? t("along", { strength: xw.signed(value), name }) : t("at_zero"));
     const colour = s.direction === "random" ? "var(--xw-control)" : push > 0 ? "rgb(var(--xw-toward))" : push < 0 ? "color-mix(in srgb, rgb(var(--xw-away)) 70%, var(--xw-ink))" : "var(--xw-ink)";
     root.style.setProperty("--xw-sd-push", colour);
     const reach = 50 + (50 * value) / (get("most") || 1); // per cent of the track; the colour grows from its zero
@@ -190,7 +193,7 @@ function render({ model, el }) {
     root.classList.toggle("xw-sd-late", waiting() || !current("probabilities"));
     if (current("probabilities") && bars.dataset.request !== String(request)) {
       bars.dataset.request = request;
-      said.textContent = words.map((word, k) => `${xw.said(word)} ${xw.percent(unsteered[k])} becomes ${xw.percent(steered[k])}`).join(", ");
+      said.textContent = words.map((word, k) => t("becomes", { word: xw.said(t, word), before: xw.percent(unsteered[k]), after: xw.percent(steered[k]) })).join(t("and"));
     }
   }
 
@@ -208,11 +211,11 @@ function render({ model, el }) {
     if (!known) return;
     sides.forEach((side, i) => {
       const { text, perplexity } = now[i ? "steered" : "unsteered"];
-      side.firstChild.textContent = `${i ? "steered" : "unsteered"}, perplexity ${xw.plain(perplexity)}`;
+      side.firstChild.textContent = t("perplexity_of", { side: SIDES[i], perplexity: xw.plain(perplexity) });
       side.lastChild.textContent = text;
     });
     const share = Math.min(1, 1 / now.ratio);
-    const words = `perplexity × ${now.ratio.toFixed(2)}, ${now.verdict}`;
+    const words = t("perplexity_grew", { ratio: now.ratio.toFixed(2), verdict: VERDICTS[now.verdict] });
     meter.firstChild.style.width = `${100 * share}%`;
     meter.setAttribute("aria-valuenow", share.toFixed(2));
     meter.setAttribute("aria-valuetext", words);
@@ -234,10 +237,10 @@ function render({ model, el }) {
 
   function asTable() {
     const { words, unsteered, steered } = get("probabilities");
-    const rows = words.map((word, k) => [xw.said(word), xw.percent(unsteered[k]), xw.percent(steered[k]), `${xw.signed(100 * (steered[k] - unsteered[k]))} points`]);
+    const rows = words.map((word, k) => [xw.said(t, word), xw.percent(unsteered[k]), xw.percent(steered[k]), t("points", { n: xw.signed(100 * (steered[k] - unsteered[k])) })]);
     const now = get("texts");
-    if (now.ratio !== undefined) rows.push(["perplexity", xw.plain(now.unsteered.perplexity), xw.plain(now.steered.perplexity), `× ${now.ratio.toFixed(2)}`]);
-    return xw.table(`Next token, strength ${xw.signed(get("setting").strength)} residual norms`, ["word", "unsteered", "steered", "change"], rows);
+    if (now.ratio !== undefined) rows.push([t("perplexity"), xw.plain(now.unsteered.perplexity), xw.plain(now.steered.perplexity), `× ${now.ratio.toFixed(2)}`]);
+    return xw.table(t("caption", { strength: xw.signed(get("setting").strength) }), [t("word"), ...SIDES, t("change")], rows);
   }
 
   // --- wiring ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from xllm_widgets.widgets.base import BaseView, ViewError, module, styles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from xllm_widgets.widgets.language import Speech
+
 Ask = Callable[["SteeringDial", int, str], None]
 
 DIRECTIONS = ("concept", "reversed", "random")
@@ -42,6 +44,7 @@ class SteeringDial(BaseView):
     the prompt is edited. Raises ViewError for a setting that cannot be.
     """
 
+    _catalogue = "steering_dial"
     _esm = module("steering_dial")
     _css = styles("steering_dial")
 
@@ -203,22 +206,29 @@ class SteeringDial(BaseView):
     def setting_in_words(self) -> str:
         """Direction, strength, layers and positions."""
         s = self.setting
-        name = {"concept": s["concept"], "reversed": f"{s['concept']}, reversed", "random": f"random {s['seed']}"}
-        at = ", ".join(map(str, s["layers"]))
-        where = ", ".join(repr(self.tokens[p]) for p in s["positions"]) or "every token"
-        plural = "s" if len(s["layers"]) > 1 else ""
-        return f"{name[s['direction']]} × {s['strength']:+.2f} residual norms, layer{plural} {at}, on {where}"
+        name = {
+            "concept": s["concept"],
+            "reversed": self.say("reversed_concept", concept=s["concept"]),
+            "random": self.say("random_number", seed=s["seed"]),
+        }
+        layers = self.say("at_layers", n=len(s["layers"]), layers=self.say("and").join(map(str, s["layers"])))
+        where = self.say("and").join(repr(self.tokens[p]) for p in s["positions"]) or self.say("every_token")
+        told = {"name": name[s["direction"]], "strength": f"{s['strength']:+.2f}"}
+        return self.say("setting", layers=layers, where=where, **told)
 
     def describe(self) -> str:
         """The setting, and the answers without and with the push."""
-        parts = [f"{self.title or 'Steering dial'}: {self.setting_in_words()}."]
+        say = self.say
+        parts = [say("described", name=self.title or say("name"), setting=self.setting_in_words())]
         if now := self.current("probabilities"):
             moved = zip(now["words"], now["unsteered"], now["steered"], strict=True)
-            parts.append("Next token: " + ", ".join(f"{word!r} {a:.1%} → {b:.1%}" for word, a, b in moved) + ".")
+            told = say("and").join(f"{word!r} {a:.1%} → {b:.1%}" for word, a, b in moved)
+            parts.append(say("next_tokens", words=told))
         if now := self.current("texts"):
-            parts += [f"{side.capitalize()}: {now[side]['text']!r}." for side in ("unsteered", "steered")]
-            parts.append(f"{coherence_in_words(now)}.")
-        return " ".join([*parts, *filter(None, [self.error])])
+            sides = (("unsteered_line", "unsteered"), ("steered_line", "steered"))
+            parts += [say(key, text=repr(now[side]["text"])) for key, side in sides]
+            parts.append(say("coherence_line", coherence=coherence_in_words(say, now)))
+        return say("between_sentences").join([*parts, *filter(None, [self.error])])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if self.current("texts") is None:
@@ -237,10 +247,10 @@ def coherence(ratio: float) -> str:
     return "coherent" if ratio <= COHERENT else "strained" if ratio <= STRAINED else "broken"
 
 
-def coherence_in_words(texts: dict[str, Any]) -> str:
+def coherence_in_words(say: Speech, texts: dict[str, Any]) -> str:
     """Perplexity before and after, its factor and what that means."""
-    before, after = texts["unsteered"]["perplexity"], texts["steered"]["perplexity"]
-    return f"Perplexity {before:.3g} → {after:.3g} (× {texts['ratio']:.2f}), {texts['verdict']}"
+    before, after = (f"{texts[side]['perplexity']:.3g}" for side in ("unsteered", "steered"))
+    return say("perplexities", before=before, after=after, ratio=f"{texts['ratio']:.2f}", verdict=say(texts["verdict"]))
 
 
 def _words(text: str) -> list[str]:

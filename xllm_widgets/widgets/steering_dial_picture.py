@@ -25,7 +25,7 @@ def colour_of(dial: SteeringDial) -> Any:
 def draw(dial: SteeringDial, figure: Figure) -> None:
     """Draws `dial` into an empty figure, whose height it sets."""
     page = Page(figure)
-    page.text(0, 0.3, dial.title or "Steering dial", 11, fontweight="bold")
+    page.text(0, 0.3, dial.title or dial.say("name"), 11, fontweight="bold")
     y = page.paragraph(dial.setting["prompt"], 0, 0.6, page.width, 10) + 0.1
     y = page.paragraph(dial.setting_in_words(), 0, y + 0.2, page.width, 9.5, ink=_MUTED) + 0.32
     y = _scale(page, dial, y)
@@ -44,7 +44,7 @@ def _scale(page: Page, dial: SteeringDial, y: float) -> float:
     page.box(middle + reach - 0.04, y - 0.09, 0.08, 0.18, palette.LIGHT["ink"])
     for x, label, side in (
         (middle - half, f"−{dial.most:g}", "left"),
-        (middle, "0 unsteered", "center"),
+        (middle, dial.say("zero_end"), "center"),
         (middle + half, f"+{dial.most:g}", "right"),
     ):
         page.text(x, y + 0.26, label, 8.5, _MUTED, ha=side)
@@ -54,7 +54,7 @@ def _scale(page: Page, dial: SteeringDial, y: float) -> float:
 def _bars(page: Page, dial: SteeringDial, y: float) -> float:
     now = dial.current("probabilities")
     if now is None:
-        page.text(0, y, dial.error or "not computed", 9.5, _MUTED)
+        page.text(0, y, dial.error or dial.say("not_computed"), 9.5, _MUTED)
         return y + 0.27
     left = max((page.measure(word, 10) for word in now["words"]), default=0) + 0.15
     wide = page.width - left - 1.2
@@ -77,8 +77,8 @@ def _texts(page: Page, dial: SteeringDial, y: float) -> float:
     half, ends = (page.width - 0.3) / 2, []
     for i, side in enumerate(("unsteered", "steered")):
         x = i * (half + 0.3)
-        page.text(x, y, side, 9, _MUTED)
+        page.text(x, y, dial.say(side), 9, _MUTED)
         ends.append(page.paragraph(now[side]["text"], x, y + 0.22, half, 9.5))
     y = max(ends) + 0.34
-    page.text(0, y, coherence_in_words(now), 9.5)
+    page.text(0, y, coherence_in_words(dial.say, now), 9.5)
     return y

@@ -23,6 +23,15 @@ def fonts() -> tuple[str, ...]:
     return tuple(name for name in palette.FONTS if name in here) or ("DejaVu Sans",)
 
 
+@functools.cache
+def can_draw(text: str) -> bool:
+    """Whether the fonts of the stack that this machine has hold every letter of a text."""
+    from matplotlib import font_manager
+
+    held = [font_manager.get_font(font_manager.findfont(name)).get_charmap() for name in fonts()]
+    return all(any(ord(letter) in letters for letters in held) for letter in text)
+
+
 def rc() -> dict[str, Any]:
     """The house style as matplotlib rc settings; use it with `matplotlib.rc_context(rc())` or `house_style()`."""
     from cycler import cycler

@@ -2,13 +2,14 @@
 function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
+  const t = xw.words(model);
   const root = xw.root("token-heatmap", model, keep);
   const title = make("div", { class: "xw-title" });
   const caption = make("div", { class: "xw-eyebrow" });
-  const targets = make("div", { class: "xw-th-targets", role: "radiogroup", "aria-label": "target" });
-  const numbers = xw.button("numbers", { class: "xw-button xw-quiet", "aria-pressed": "false", title: "show every number (key n)" });
-  const twin = xw.disclosure("table", keep, asTable);
-  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": "tokens", dir: "auto" });
+  const targets = make("div", { class: "xw-th-targets", role: "radiogroup", "aria-label": t("target") });
+  const numbers = xw.button(t("numbers"), { class: "xw-button xw-quiet", "aria-pressed": "false", title: t("numbers_hint") });
+  const twin = xw.disclosure(t("table"), keep, asTable);
+  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": t("tokens"), dir: "auto" });
   const readout = make("div", { class: "xw-th-readout", "aria-live": "polite" });
   const legend = make("div", {});
   root.append(
@@ -29,9 +30,9 @@ function render({ model, el }) {
   }
 
   function amount(value) {
-    if (!Number.isFinite(value)) return "no score";
+    if (!Number.isFinite(value)) return t("no_score");
     const number = diverging() ? xw.signed(value) : xw.plain(value);
-    const side = !diverging() || value === 0 ? "" : value > 0 ? `, ${model.get("toward")}` : `, ${model.get("away")}`;
+    const side = !diverging() || value === 0 ? "" : t("comma") + model.get(value > 0 ? "toward" : "away");
     return `${number} ${model.get("units")}`.trim() + side;
   }
 
@@ -55,7 +56,7 @@ function render({ model, el }) {
     spans.forEach((span, i) => {
       const value = values[i];
       span.dataset.number = Number.isFinite(value) ? (diverging() ? xw.signed(value) : xw.plain(value)) : "";
-      span.setAttribute("aria-label", `token ${i + 1}, ${xw.said(tokens[i])}, ${amount(value)}`);
+      span.setAttribute("aria-label", t("token_name", { n: i + 1, token: xw.said(t, tokens[i]), amount: amount(value) }));
       if (diverging()) return void (span.style.background = xw.ground(value, high));
       const rgb = Number.isFinite(value) ? xw.cividis((value - low) / (high - low || 1)) : null;
       span.style.background = rgb ? `rgb(${rgb.join(" ")})` : "transparent";
@@ -95,10 +96,10 @@ function render({ model, el }) {
   function asTable() {
     const tokens = model.get("tokens");
     const all = xw.floats(model.get("values"));
-    const names = model.get("targets").length ? model.get("targets") : [model.get("units") || "score"];
+    const names = model.get("targets").length ? model.get("targets") : [model.get("units") || t("score")];
     const number = (value) => (Number.isFinite(value) ? (diverging() ? xw.signed(value) : xw.plain(value)) : "–");
-    const rows = tokens.map((token, i) => [`${i + 1}  ${xw.said(token)}`, ...names.map((_, t) => number(all[t * tokens.length + i]))]);
-    return xw.table([model.get("title"), model.get("units")].filter(Boolean).join(", "), ["token", ...names], rows);
+    const rows = tokens.map((token, i) => [`${i + 1}  ${xw.said(t, token)}`, ...names.map((_, k) => number(all[k * tokens.length + i]))]);
+    return xw.table([model.get("title"), model.get("units")].filter(Boolean).join(t("comma")), [t("token"), ...names], rows);
   }
 
   function select() {
@@ -113,7 +114,7 @@ function render({ model, el }) {
     const span = spans[i];
     readout.replaceChildren();
     if (!span) return;
-    readout.append(make("bdi", { class: "xw-th-said" }, xw.said(model.get("tokens")[i])), ` ${amount(row()[i])}`);
+    readout.append(make("bdi", { class: "xw-th-said" }, xw.said(t, model.get("tokens")[i])), ` ${amount(row()[i])}`);
   }
 
   function choose(i) {

@@ -29,6 +29,7 @@ class TokenHeatmap(BaseView):
     purple away, symmetric about zero) or "sequential" (cividis). Raises ViewError where shapes disagree.
     """
 
+    _catalogue = "token_heatmap"
     _esm = module("token_heatmap")
     _css = styles("token_heatmap")
 
@@ -41,15 +42,15 @@ class TokenHeatmap(BaseView):
     title = traitlets.Unicode("").tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)
     units = traitlets.Unicode("").tag(sync=True)
-    toward = traitlets.Unicode("toward").tag(sync=True)
-    away = traitlets.Unicode("away").tag(sync=True)
+    toward = traitlets.Unicode().tag(sync=True)
+    away = traitlets.Unicode().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     version = traitlets.Int(0).tag(sync=True)  # counted up last, so that the browser paints once
 
     def __init__(
         self, tokens: Sequence[str] = (), scores: ArrayLike = (), *, limit: float | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"toward": self.say("toward"), "away": self.say("away"), **kwargs})
         self._limit = limit
         self.set_scores(scores, tokens=tokens)
 
@@ -92,11 +93,12 @@ class TokenHeatmap(BaseView):
         """The strongest tokens of the target in view, with their numbers."""
         row = self.scores[self.target] if len(self.tokens) else np.zeros(0)
         order = [i for i in np.argsort(-np.abs(np.nan_to_num(row))) if np.isfinite(row[i]) and row[i] != 0][:5]
-        said = ", ".join(f"{self.tokens[i]!r} {self._number(float(row[i]))}" for i in order)
-        of = f" for {self.targets[self.target]!r}" if self.targets else ""
-        unit = f" ({self.units})" if self.units else ""
-        head = self.title or "Token heatmap"
-        return f"{head}{of}: {len(self.tokens)} tokens; strongest{unit}: {said or 'none'}."
+        said = self.say("and").join(f"{self.tokens[i]!r} {self._number(float(row[i]))}" for i in order)
+        unit = self.say("in_unit", unit=self.units) if self.units else ""
+        head = self.title or self.say("name")
+        if self.targets:
+            head = self.say("for_target", head=head, target=repr(self.targets[self.target]))
+        return self.say("described", head=head, n=len(self.tokens), unit=unit, strongest=said or self.say("none"))
 
     def _number(self, value: float) -> str:
         return f"{value:+.3g}" if self.kind == "diverging" else f"{value:.3g}"
@@ -130,7 +132,8 @@ class TokenHeatmap(BaseView):
             runs.append(Run(shown, ground, ink, breaks=token[:1] in " \n" or len(shown) == 1))
             runs.extend(Run("\n") for _ in range(token.count("\n")))
         left = len(self.tokens) - _DRAWN
-        return runs + ([Run(f"  … and {left} more tokens", None, palette.LIGHT["muted"])] if left > 0 else [])
+        more = f"  {self.say('more_tokens', n=left)}"
+        return runs + ([Run(more, None, palette.LIGHT["muted"])] if left > 0 else [])
 
     def _colours(self, value: float) -> tuple[tuple[float, ...] | None, str]:
         if not np.isfinite(value):

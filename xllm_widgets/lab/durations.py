@@ -1,0 +1,12 @@
+"""How long it takes, said in the language of a panel."""
+
+from xllm_widgets.studies.progress import duration
+from xllm_widgets.widgets.language import Speech
+
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
+
+
+def in_words(say: Speech, seconds: float) -> str:
+    """`progress.duration` in the panel's language: 74 → "74 s" or "74 秒"."""
+    number, unit = duration(seconds).split()
+    return say(_UNITS[unit], n=number)
