@@ -10,13 +10,13 @@ from xllm_widgets.classroom import journal as journals
 from xllm_widgets.errors import XllmError
 from xllm_widgets.methods.calibration import Reliability, reliability
 from xllm_widgets.studies.representation_items import draw_facts
+from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
     from xllm_widgets.classroom.journal import Journal
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram
 
 BINS = 5
-YOU = "you"
 
 
 def reliability_lab(
@@ -40,12 +40,13 @@ def reliability_lab(
     """
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram
 
-    series = {YOU: yours} if (yours := of_journal(journal, bins)) else {}
+    say = speech("lab")
+    series = {say("you"): yours} if (yours := of_journal(journal, bins)) else {}
     if lm is not None:
         series[lm.name] = of_model(lm, trials, bins, seed, data)
     if not series:
         raise XllmError("No prediction of yours has come out yet: lock one and score it, or pass a model.")
-    return ReliabilityDiagram(series, **{"title": "As sure as right?", **view})
+    return ReliabilityDiagram(series, **{"title": say("as_sure_as_right"), **view})
 
 
 def of_journal(journal: Journal | None = None, bins: int = BINS) -> Reliability | None:
