@@ -1,8 +1,9 @@
 # make lab      open the course in JupyterLab (LAB_ARGS="…" is handed on to it)
 # make test     lint, types and every test
 # make wheel    one self-contained wheel in dist/: package, bundled models, notebooks
+# make site     the chapters as plain pages in site/, to be read anywhere without a network
 # make notebooks  run every notebook again and save it so that it can be read anywhere
-.PHONY: help lab test wheel notebooks environment
+.PHONY: help lab test wheel site notebooks environment
 .DEFAULT_GOAL := help
 
 LAB_ARGS ?=
@@ -29,6 +30,9 @@ test: environment
 
 wheel: environment
 	@$(PY) -m build --wheel --no-isolation --outdir dist . >/dev/null && ls -1sh dist/*.whl
+
+site: environment
+	@$(PY) scripts/build_site.py
 
 notebooks: environment
 	@$(PY) scripts/publish_notebooks.py notebooks/*.ipynb

@@ -75,3 +75,14 @@ def installed_wheel(built_wheel: Path, tmp_path_factory: pytest.TempPathFactory)
     done = subprocess.run([*command, str(built_wheel)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the site, built from the notebooks of this checkout as `make site` builds it."""
+    folder = tmp_path_factory.mktemp("built") / "site"
+    command = [sys.executable, str(ROOT / "scripts" / "build_site.py"), "--out", str(folder)]
+    apart = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    done = subprocess.run(command, env=apart, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

@@ -43,6 +43,18 @@ def mount(watched) -> Callable[..., browsing.Mounted]:
     return go
 
 
+@pytest.fixture
+def violations() -> Callable[..., list[str]]:
+    """`violations(page, within)`: every element that breaks a rule of axe-core, with the rule and what mends it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core: pip install -e .[test]")
+
+    def look(page, within: str | None = None) -> list[str]:
+        broken = axe.Axe().run(page, within).response["violations"]
+        return [f"{rule['id']}: {one['html']} {one['failureSummary']}" for rule in broken for one in rule["nodes"]]
+
+    return look
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory) -> Iterator[browsing.Lab]:
     """A JupyterLab on loopback, shared by all tests; each opens its own notebook with its own kernel."""

@@ -69,6 +69,15 @@ def test_keys_are_kept_from_jupyter_and_cleanup_leaves_nothing(mount, view) -> N
     assert mounted.page.locator(".xw-view").count() == 0
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_view_breaks_no_rule_of_accessibility(mount, violations, view, dark) -> None:
+    """By axe-core: roles and states, names, and contrast; with every part opened that can be."""
+    mounted = mount(view, dark=dark)
+    for opener in mounted.root.locator("[aria-expanded='false']").all():
+        opener.click()
+    assert violations(mounted.page, ".xw-view") == []
+
+
 def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_path) -> None:
     from browsing import watched_page
 

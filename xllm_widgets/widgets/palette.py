@@ -107,8 +107,8 @@ _DARK_PAGES = (
 )  # fmt: skip
 
 
-def css_variables() -> str:
-    """The palette as custom properties on every view's root, light by default, dark where the page is dark."""
+def css_themes() -> tuple[str, str]:
+    """The palette as declarations of custom properties: all of them, light; and those that are others in the dark."""
     stack = ", ".join(["system-ui"] + [f'"{name}"' for name in FONTS] + ["sans-serif"])
     mono = ", ".join([MONO[0]] + [f'"{name}"' for name in MONO[1:]] + ["monospace"])
     fixed = {
@@ -117,8 +117,14 @@ def css_variables() -> str:
     }  # fmt: skip
     light = {**fixed, **LIGHT, "control": CONTROL, "accent": "#1d5a9c"}
     dark = {**DARK, "control": "#9a9a9a", "accent": "#8ebbe8"}
+    return _declarations(light), _declarations(dark)
+
+
+def css_variables() -> str:
+    """The palette on every view's root, light by default, dark where the page is dark."""
+    light, dark = css_themes()
     hooks = ", ".join(f"{page} .xw-view" for page in _DARK_PAGES)
-    return f".xw-view {{ {_declarations(light)} }}\n{hooks} {{ {_declarations(dark)} }}\n"
+    return f".xw-view {{ {light} }}\n{hooks} {{ {dark} }}\n"
 
 
 def _declarations(values: dict[str, str]) -> str:
