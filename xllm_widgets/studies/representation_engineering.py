@@ -130,7 +130,7 @@ def truth_directions(
     """
     import pandas as pd
 
-    rows, nulls, claims, notes = [], [], [], []
+    rows, nulls, told, notes = [], [], [], []
     for sets in truth.read_sets(lm, trials, seed, data):
         layer, first = truth.choose_layer(sets), sets.of_kind(sets.kinds[0])
         control = truth.null_transfer(sets, layer, shuffles, seed)
@@ -139,9 +139,11 @@ def truth_directions(
         is_random = caused["method"].str.startswith("random")
         rows += [truth.transfer(sets, layer, seed), caused[~is_random]]
         nulls += [control, caused[is_random]]
-        claims += truth.transfer_claims(lm, sets, layer, control, seed) + causes.causal_claims(lm, caused, gaps)
+        read, pushed = truth.transfer_claims(lm, sets, layer, control, seed), causes.causal_claims(lm, caused, gaps)
+        told.append([*read[:1], *pushed[:1], *read[1:], *pushed[1:]])  # whether it is there and used, then the rest
         notes += [f"{sets.place}: {note}" for note in causes.random_note(caused)]
     table, control = (pd.concat(parts, ignore_index=True) for parts in (rows, nulls))
+    claims = [claim for both in zip(*told, strict=True) for claim in both]
     evidence = _evidence("truth_directions", table, claims, control)
     evidence.notes += notes
     return evidence

@@ -96,15 +96,16 @@ def _draw_cost(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     figures.caption(ax, "what it costs")
 
 
-@picture("truth_directions", widths=(1.5, 1.5, 1), height=3.8, largest=True)
+@picture("truth_directions", widths=(1.8, 1.8, 1), height=3.8, largest=True)
 def draw_truth(evidence: Evidence, axes: Sequence[Axes]) -> None:
     """Rows: trained on; columns: tested on; mass-mean, in both places. Beside it how far a push moves verdicts."""
     table, name = _largest(evidence.table)
     for ax, place in zip(axes, READ_AT, strict=False):
         rows = table[(table["measure"] == "accuracy") & (table["method"] == "mass-mean") & (table["place"] == place)]
         _draw_transfer(ax, rows)
-        about = f"{name or _model(evidence)}, n = {rows['n'].min()} a cell, " if ax is axes[0] else ""
-        figures.caption(ax, f"{about}{place}, layer {int(rows['layer'].iloc[0])}")
+        figures.caption(ax, f"at the {place}, layer {int(rows['layer'].iloc[0])}")
+    axes[0].set_xlabel(f"tested on, {name or _model(evidence)}")
+    axes[1].set_xlabel(f"n = {rows['n'].min()} a cell")
     axes[1].set_yticks([])
     _draw_effects(axes[2], table, _of_model(evidence.control, name))
 
@@ -113,15 +114,14 @@ def _draw_transfer(ax: Axes, rows: pd.DataFrame) -> None:
     matrix = rows.pivot(index="trained_on", columns="tested_on", values="estimate")
     matrix = matrix.loc[rows["trained_on"].unique(), rows["tested_on"].unique()]
     _grid(ax, matrix.to_numpy(), 0.0, 1.0, diverging=True)
-    names = [name.replace(" + neg ", "\nand neg ") for name in matrix.index]
+    names = ["and negations" if " + neg " in name else name for name in matrix.index]
     ax.set_yticks(range(len(matrix)), names, fontsize=7.5)
     turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(matrix.shape[1]), list(matrix), fontsize=7.5, **turned)
-    ax.set_xlabel("tested on")
 
 
 def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
-    """One row a method, a mark for each place: hollow for the statement's end, filled for the verdict."""
+    """One row a method, a mark for each place: light for the statement's end, dark for the verdict; dashed: random."""
     effects = table[table["measure"] == "NIE"]
     methods = list(dict.fromkeys(effects["method"]))[::-1]
     null = control.loc[control["measure"] == "NIE", "estimate"].abs().mean()
@@ -134,12 +134,12 @@ def _draw_effects(ax: Axes, table: pd.DataFrame, control: pd.DataFrame) -> None:
     ax.set_yticks(range(len(methods)), methods, fontsize=8)
     ax.set_ylim(-0.6, len(methods) - 0.4)
     ax.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
-    ax.set_xlabel("NIE (1 = all the way)")
+    ax.set_xlabel("NIE (1 = all the way)\nlight: end, dark: verdict", fontsize=8.5)
     left, right = ax.get_xlim() if effects["estimate"].notna().any() else (0.0, 0.0)
     ax.set_xlim(min(left, -0.2), max(right, 1.2))  # nothing must not look like much
     if effects["estimate"].isna().all():
         ax.annotate("gives no verdicts", (0.55, 0.55), xycoords="axes fraction", ha="center", color=MUTED, fontsize=8.5)
-    figures.caption(ax, "pushed at the end (light), at the verdict (dark); dashed: random")
+    figures.caption(ax, "pushed along it")
 
 
 @picture("space_and_time", widths=(1.7, 1), height=3.6, largest=True)
@@ -210,11 +210,12 @@ def _grid(ax: Axes, values: np.ndarray, low: float, high: float, *, diverging: b
 
     own = LinearSegmentedColormap.from_list("away to toward", [AWAY, "#f7f7f7", TOWARD])
     ax.imshow(values, cmap=own if diverging else "cividis", vmin=low, vmax=high, aspect="auto")
+    size = 7.5 if values.shape[1] < 8 else 6.5
     for (row, column), value in np.ndenumerate(values):
         share = (value - low) / (high - low)
         dark = abs(share - 0.5) > 0.38 if diverging else share < 0.55
         text = "–" if not np.isfinite(value) else f"{value:.2f}".lstrip("0")
-        ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
+        ax.text(column, row, text, ha="center", va="center", fontsize=size, color="white" if dark else INK)
     ax.tick_params(length=0)
     for side in ax.spines.values():
         side.set_visible(False)
