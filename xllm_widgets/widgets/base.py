@@ -6,7 +6,7 @@ import base64
 import difflib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,16 @@ class BaseView(anywidget.AnyWidget):
     def say(self) -> Speech:
         """What the view says in its language: `view.say("computing")`."""
         return Speech(self.strings)
+
+    def _tell_selected(self, callback: Callable[[Any], None]) -> None:
+        """Calls back with every new value of the trait `selected`; errors show in the view."""
+
+        def chosen(change: dict[str, Any]) -> None:
+            with self.errors_shown():
+                self.error = ""
+                callback(change["new"])
+
+        self.observe(chosen, names="selected")
 
     def describe(self) -> str:
         """The view in words and numbers, as read by those who cannot see it."""

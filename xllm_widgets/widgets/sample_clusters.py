@@ -86,13 +86,7 @@ class SampleClusters(BaseView):
 
     def on_select(self, callback: Callable[[int], None]) -> None:
         """Calls back with the place of each cluster chosen (-1: the choice is taken back); errors show in the view."""
-
-        def chosen(change: dict[str, Any]) -> None:
-            with self.errors_shown():
-                self.error = ""
-                callback(change["new"])
-
-        self.observe(chosen, names="selected")
+        self._tell_selected(callback)
 
     def describe(self) -> str:
         """The message, the formula's pieces, and every cluster with its wordings."""

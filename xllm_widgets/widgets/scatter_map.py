@@ -150,13 +150,7 @@ class ScatterMap(BaseView):
 
     def on_select(self, callback: Callable[[list[int]], None]) -> None:
         """Calls back with the numbers of the points chosen; errors show in the view."""
-
-        def chosen(change: dict[str, Any]) -> None:
-            with self.errors_shown():
-                self.error = ""
-                callback(list(change["new"]))
-
-        self.observe(chosen, names="selected")
+        self._tell_selected(lambda chosen: callback(list(chosen)))
 
     # --- twins -----------------------------------------------------------------------------------------------------
 

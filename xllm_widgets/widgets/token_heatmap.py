@@ -81,13 +81,7 @@ class TokenHeatmap(BaseView):
 
     def on_select(self, callback: Callable[[int], None]) -> None:
         """Calls back with the index of each token chosen (-1: the choice is taken back); errors show in the view."""
-
-        def chosen(change: dict[str, Any]) -> None:
-            with self.errors_shown():
-                self.error = ""
-                callback(change["new"])
-
-        self.observe(chosen, names="selected")
+        self._tell_selected(callback)
 
     def describe(self) -> str:
         """The strongest tokens of the target in view, with their numbers."""
