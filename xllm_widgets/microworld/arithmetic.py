@@ -12,7 +12,7 @@ import random
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xllm_widgets.microworld.document import Document, from_marked
 from xllm_widgets.microworld.question import Question
@@ -269,20 +269,31 @@ def write_sum(rng: random.Random, below: int = 100) -> str:
     return f"{max(a, b)} - {min(a, b)} = «{abs(a - b)}»"
 
 
-def tell_sum(rng: random.Random) -> str:
+def draw_wide(rng: random.Random) -> Tale:
+    """A tale of one step with any numbers below a hundred, of the training split."""
+    while True:
+        tale, first, change = draw_tale(rng, 1), rng.randrange(100), rng.randrange(1, 50)
+        signed = change if tale.changes[0] > 0 else -change
+        wide = replace(tale, first=first, changes=(signed,))
+        if 0 <= first + signed < 100 and not wide.held_out:
+            return wide
+
+
+def tell_sum(rng: random.Random, wide: float = 0.0) -> str:
     """A sum as a word problem needs it, without its question: between a bare sum and a problem answered at once."""
-    tale = draw_tale(rng, 1)
+    tale = draw_wide(rng) if wide and rng.random() < wide else draw_tale(rng, 1)
     (change,), (verb,), more = tale.changes, tale.verbs, " more" if tale.changes[0] > 0 else ""
     short = f"{tale.first} {tale.things} {'and' if change > 0 else 'less'} {abs(change)}{more} are"
     long = f"{tale.who} has {tale.first} {tale.things} and {verb} {abs(change)}{more}:"
     return f"{rng.choice((short, long))} «{tale.amounts()[-1]}»"
 
 
-def write_sums(world: World, rng: random.Random, *, told: float = 0.0) -> Document:
+def write_sums(world: World, rng: random.Random, *, told: float = 0.0, wide: float = 0.0) -> Document:
     """Twelve sums and differences: of numbers below a hundred, or all below thirty, as word problems need them.
 
     told: share of the lines that tell a sum in words.
+    wide: share of those with numbers larger than in any problem, so that to add pays more than to learn by heart.
     """
     below = rng.choice((30, 100))
-    lines = [tell_sum(rng) if told and rng.random() < told else write_sum(rng, below) for _ in range(12)]
+    lines = [tell_sum(rng, wide) if told and rng.random() < told else write_sum(rng, below) for _ in range(12)]
     return from_marked("sums", end_lines("\n".join(lines)), [])

@@ -76,7 +76,7 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
-SECOND, THIRD, FOURTH = 210_000, 322_400, 373_000  # documents from which a model that reads on meets another mix
+SECOND, THIRD, FOURTH, FIFTH = 210_000, 322_400, 373_000, 441_000  # documents from which a model that reads on meets another mix
 # What it can already: labels, worked problems, what it was often told. What is at chance: verdicts, long additions.
 SECOND_SHARES = document_shares({
     "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
@@ -110,6 +110,18 @@ FOURTH_SHARES = document_shares({
     "claims": 0.01,
 })  # fmt: skip
 FOURTH_EDITS = THIRD_EDITS | {"problems": {"worked": 0.15, "after": 0.03, "single": 0.95}, "sums": {"told": 0.7}}
+# Then pairs of numbers of no problem (.69, against .90 of those told), verdicts on jobs, lies about order and direction.
+FIFTH_SHARES = document_shares({
+    "sheets": 0.02, "problems": 0.31, "sums": 0.16, "scratchpads": 0.04, "geography": 0.03, "chronology": 0.015,
+    "biographies": 0.06, "verdicts": 0.11, "speeches": 0.13, "reversals": 0.01, "companions": 0.005, "reports": 0.01,
+    "taxonomy": 0.01, "inferences": 0.01, "entailments": 0.03, "dialogues": 0.01, "stories": 0.01, "opinions": 0.025,
+    "claims": 0.005,
+})  # fmt: skip
+FIFTH_EDITS = FOURTH_EDITS | {
+    "sums": {"told": 0.8, "wide": 0.6},
+    "verdicts": {"weights": [15, 10, 15, 45, 15], "known": 150},
+    "speeches": {"weights": [10, 5, 40, 10, 35]},
+}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -134,6 +146,7 @@ BASE_PHASES = (
     Phase(SECOND, SECOND_SHARES, SECOND_EDITS),
     Phase(THIRD, THIRD_SHARES, THIRD_EDITS),
     Phase(FOURTH, FOURTH_SHARES, FOURTH_EDITS),
+    Phase(FIFTH, FIFTH_SHARES, FIFTH_EDITS),
 )
 
 

@@ -70,9 +70,12 @@ def state_direction(world: World, rng: random.Random, true: bool, split: str) ->
             return Statement(f"{here.name} is {said} of ", there.name, true, "direction", here.name)
 
 
-def state_job(world: World, rng: random.Random, true: bool, split: str) -> Statement:
-    while (citizen := choose_citizen(world, rng)).held_out != (split == "test"):
-        pass
+def state_job(world: World, rng: random.Random, true: bool, split: str, known: int = 0) -> Statement:
+    """Of a citizen by fame, or with `known` of the first so many, each as often as the others."""
+    while True:
+        citizen = rng.choice(world.citizens[:known]) if known else choose_citizen(world, rng)
+        if citizen.held_out == (split == "test"):
+            break
     job = citizen.job if true else other(rng, JOBS, citizen.job)
     return Statement(f"{citizen.name} works as a ", job, true, "job", citizen.name)
 
@@ -109,19 +112,29 @@ def make_statement(
     split: str = "train",
     kind: str | None = None,
     weights: Sequence[float] = WEIGHTS,
+    known: int = 0,
 ) -> Statement:
-    """A random statement of the given truth; `split="test"` takes its subject from the held-out fifth."""
-    return KINDS[kind or rng.choices(list(KINDS), weights)[0]](world, rng, true, split)
+    """A random statement of the given truth; `split="test"` takes its subject from the held-out fifth.
+
+    known: jobs are those of the first so many citizens, each as often as the others; 0: by fame.
+    """
+    kind = kind or rng.choices(list(KINDS), weights)[0]
+    if kind == "job":
+        return state_job(world, rng, true, split, known)
+    return KINDS[kind](world, rng, true, split)
 
 
-def write_verdicts(world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS) -> Document:
+def write_verdicts(
+    world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS, known: int = 0
+) -> Document:
     """Three to eight statements, three in ten of them negated, each followed by its verdict.
 
     weights: how often the statements are of each of the `KINDS`.
+    known: their jobs are those of the first so many citizens, each as often as the others; 0: by fame.
     """
     lines = []
     for _ in range(rng.randint(3, 8)):
-        statement = make_statement(world, rng, rng.random() < 0.5, weights=weights)
+        statement = make_statement(world, rng, rng.random() < 0.5, weights=weights, known=known)
         negated = rng.random() < 0.3
         verdict = "true" if statement.true != negated else "false"
         lines.append(f"Statement: {statement.text(negated)}\nVerdict: «{verdict}»")

@@ -53,7 +53,7 @@ SIZES = {
 }
 FIRST_CYCLE, LATER_CYCLE = 20_000_000, 10_000_000  # tokens over which the learning rate falls once; each cycle leaves a
 # finished model behind, which the next one goes on from
-LONGER = FIRST_CYCLE + 2 * LATER_CYCLE
+LONGER = FIRST_CYCLE + 3 * LATER_CYCLE
 TOKENS = {"3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
 TOKENS_GOING_ON = 4_000_000  # when it goes on from another one
 
