@@ -151,8 +151,7 @@ def test_long_windows_come_last():
 
 
 def cycles_of(monkeypatch, first, later):
-    monkeypatch.setattr(training, "FIRST_CYCLE", first * training.TOKENS_A_STEP)
-    monkeypatch.setattr(training, "LATER_CYCLE", later * training.TOKENS_A_STEP)
+    monkeypatch.setattr(training, "CYCLES", (first * training.TOKENS_A_STEP, later * training.TOKENS_A_STEP))
     return lambda steps: training.Plan("0.1m", tokens=steps * training.TOKENS_A_STEP)
 
 

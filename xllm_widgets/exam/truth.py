@@ -45,12 +45,13 @@ def measure_verdicts(paper: Paper) -> Results:
 def endings(world: World, statement: Statement) -> tuple[str, tuple[str, ...]]:
     """Where a speaker's sentence is cut, and every way in which it could go on, the true one first.
 
-    `statement` is a true one: of a direction or an order the words north, older, … decide, else the last word.
+    `statement` is a true one: of a direction or an order the words north, older, … decide, else the last word. Of the
+    former both endings name what the subject is compared with: before that is said, neither word is true or false.
     """
     if statement.kind in ("direction", "order"):
         stem, said = statement.stem.split(" is ")
-        word = said.split()[0]
-        return f"{stem} is", (f" {word}", f" {OPPOSITE[word]}")
+        word, rest = said.split(" ", 1)
+        return f"{stem} is", tuple(f" {each} {rest}{statement.last}" for each in (word, OPPOSITE[word]))
     every = JOBS if statement.kind == "job" else [country.name for country in world.countries]
     false = tuple(f" {value}" for value in every if value != statement.last)
     return statement.stem.rstrip(), (f" {statement.last}", *false)

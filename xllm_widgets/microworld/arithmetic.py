@@ -193,12 +193,13 @@ def mark(style: Style, right: Problem, told: Problem, slip_at: int) -> str:
     return f"{''.join(steps)}« {told.direct}»"
 
 
-def write_item(rng: random.Random, style: Style, careless: bool, single: float) -> str:
+def write_item(rng: random.Random, style: Style, careless: bool, single: float, wide: float) -> str:
     """One problem of a document; a direct one needs a single step more often, so that the direct way is fair."""
     steps, is_single = rng.randint(1, MOST_STEPS), rng.random() < single
     if style.order == "direct" and is_single:
         steps = 1
-    tale = draw_tale(rng, steps)
+    is_wide = wide and style.order == "direct" and steps == 1 and rng.random() < wide
+    tale = draw_wide(rng) if is_wide else draw_tale(rng, steps)
     slips, slip_at, slip = rng.random() < 0.5, rng.randrange(steps), rng.choice((1, 2, 3, 10))
     right = tell(tale, style)
     wrong = tell(tale, style, slip_at, slip) if careless and slips else right
@@ -214,6 +215,7 @@ def write_problems(
     faulty: float = 0.1,
     abstract: float = 0.12,
     single: float = 0.5,
+    wide: float = 0.0,
 ) -> Document:
     """One to four problems, all in one style.
 
@@ -221,10 +223,12 @@ def write_problems(
     faulty: share of documents by a careless hand, which slips in half of the problems that show their steps.
     abstract: share of documents in letters (half of them, where there are steps) or in number words instead of digits.
     single: share of the problems answered at once that are made to need one step only.
+    wide: share of those with numbers larger than in any problem asked about: the few pairs there are of smaller ones
+        are learnt by heart, and those kept for tests are then not understood.
     """
     style = draw_style(rng, worked, after, abstract)
     careless = rng.random() < faulty and style.order != "direct" and style.notation != "letters"
-    items = [write_item(rng, style, careless, single) for _ in range(rng.randint(1, 4))]
+    items = [write_item(rng, style, careless, single, wide) for _ in range(rng.randint(1, 4))]
     return from_marked("problems", end_lines("\n\n".join(items)), [])
 
 

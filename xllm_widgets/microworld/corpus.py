@@ -76,7 +76,8 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
-SECOND, THIRD, FOURTH, FIFTH = 210_000, 322_400, 373_000, 441_000  # documents from which a model that reads on meets another mix
+# Documents from which a model that reads on meets another mix.
+SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = 210_000, 322_400, 373_000, 441_000, 553_000, 607_000
 # What it can already: labels, worked problems, what it was often told. What is at chance: verdicts, long additions.
 SECOND_SHARES = document_shares({
     "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
@@ -122,6 +123,24 @@ FIFTH_EDITS = FOURTH_EDITS | {
     "verdicts": {"weights": [15, 10, 15, 45, 15], "known": 150},
     "speeches": {"weights": [10, 5, 40, 10, 35]},
 }
+# Such sums are then understood (.99 on pairs of numbers of no problem), problems still by heart (.77): widen those too.
+SIXTH_SHARES = document_shares({
+    "sheets": 0.03, "problems": 0.38, "sums": 0.08, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
+    "biographies": 0.08, "verdicts": 0.14, "speeches": 0.05, "reversals": 0.01, "companions": 0.005, "reports": 0.015,
+    "taxonomy": 0.015, "inferences": 0.01, "entailments": 0.04, "dialogues": 0.01, "stories": 0.01, "opinions": 0.02,
+    "claims": 0.005,
+})  # fmt: skip
+SIXTH_EDITS = FIFTH_EDITS | {
+    "problems": FOURTH_EDITS["problems"] | {"wide": 0.6},
+    "verdicts": {"weights": [20, 12, 15, 38, 15], "known": 400},
+}
+SEVENTH_SHARES = document_shares({
+    "sheets": 0.03, "problems": 0.42, "sums": 0.04, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
+    "biographies": 0.08, "verdicts": 0.13, "speeches": 0.05, "reversals": 0.01, "companions": 0.005, "reports": 0.015,
+    "taxonomy": 0.015, "inferences": 0.01, "entailments": 0.05, "dialogues": 0.01, "stories": 0.01, "opinions": 0.02,
+    "claims": 0.005,
+})  # fmt: skip
+SEVENTH_EDITS = SIXTH_EDITS | {"problems": SIXTH_EDITS["problems"] | {"wide": 0.9}}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -147,6 +166,8 @@ BASE_PHASES = (
     Phase(THIRD, THIRD_SHARES, THIRD_EDITS),
     Phase(FOURTH, FOURTH_SHARES, FOURTH_EDITS),
     Phase(FIFTH, FIFTH_SHARES, FIFTH_EDITS),
+    Phase(SIXTH, SIXTH_SHARES, SIXTH_EDITS),
+    Phase(SEVENTH, SEVENTH_SHARES, SEVENTH_EDITS),
 )
 
 

@@ -51,9 +51,9 @@ SIZES = {
     "3m": Size(192, 6, 4, 3e-3),
     "7m": Size(288, 7, 6, 2.5e-3),
 }
-FIRST_CYCLE, LATER_CYCLE = 20_000_000, 10_000_000  # tokens over which the learning rate falls once; each cycle leaves a
-# finished model behind, which the next one goes on from
-LONGER = FIRST_CYCLE + 3 * LATER_CYCLE
+CYCLES = (20_000_000, 10_000_000, 10_000_000, 10_000_000, 5_000_000)  # tokens over which the learning rate falls once;
+# each cycle leaves a finished model behind, which the next one goes on from; a longer run repeats the last
+LONGER = sum(CYCLES) + CYCLES[-1]
 TOKENS = {"3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
 TOKENS_GOING_ON = 4_000_000  # when it goes on from another one
 
@@ -65,7 +65,7 @@ class Plan:
     size: str
     recipe: str = "base"
     seed: int = 0
-    tokens: int = FIRST_CYCLE
+    tokens: int = CYCLES[0]
 
     @property
     def begins_with(self) -> str:
@@ -88,7 +88,7 @@ class Plan:
         found: list[tuple[int, int]] = []
         first, left = 0, self.tokens
         while left > 0 or not found:
-            size = min(left, LATER_CYCLE if found else FIRST_CYCLE)
+            size = min(left, CYCLES[min(len(found), len(CYCLES) - 1)])
             found.append((first, max(1, size // TOKENS_A_STEP)))
             first, left = first + found[-1][1], left - size
         return tuple(found)
@@ -396,7 +396,7 @@ class Run:
 def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
     """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
     # needs no other model to go on from, and has steps enough
-    probe = Run(replace(plan, recipe="base", tokens=FIRST_CYCLE), Path(os.devnull), device)
+    probe = Run(replace(plan, recipe="base", tokens=CYCLES[0]), Path(os.devnull), device)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 1000, TOKENS_A_STEP)
     probe.train_step(ids, ids % 8 == 0)
@@ -470,5 +470,5 @@ def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> P
         raise XllmError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}.")
     if recipe not in RECIPES:
         raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
-    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, FIRST_CYCLE)
+    usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, CYCLES[0])
     return Plan(size, recipe, seed, tokens or usual)
