@@ -111,7 +111,7 @@ FOURTH_SHARES = document_shares({
     "claims": 0.01,
 })  # fmt: skip
 FOURTH_EDITS = THIRD_EDITS | {"problems": {"worked": 0.15, "after": 0.03, "single": 0.95}, "sums": {"told": 0.7}}
-# Then pairs of numbers of no problem (.69, against .90 of those told), verdicts on jobs, lies about order and direction.
+# Then pairs of numbers of no problem (.69, against .90 of those told), verdicts on jobs, lies on order and direction.
 FIFTH_SHARES = document_shares({
     "sheets": 0.02, "problems": 0.31, "sums": 0.16, "scratchpads": 0.04, "geography": 0.03, "chronology": 0.015,
     "biographies": 0.06, "verdicts": 0.11, "speeches": 0.13, "reversals": 0.01, "companions": 0.005, "reports": 0.01,

@@ -124,9 +124,7 @@ def make_statement(
     return KINDS[kind](world, rng, true, split)
 
 
-def write_verdicts(
-    world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS, known: int = 0
-) -> Document:
+def write_verdicts(world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS, known: int = 0) -> Document:
     """Three to eight statements, three in ten of them negated, each followed by its verdict.
 
     weights: how often the statements are of each of the `KINDS`.
