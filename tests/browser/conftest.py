@@ -60,9 +60,16 @@ def violations() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory) -> Iterator[browsing.Lab]:
+def lab(tmp_path_factory) -> Iterator[browsing.Server]:
     """A JupyterLab on loopback, shared by all tests; each opens its own notebook with its own kernel."""
     with browsing.jupyter_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def classic(tmp_path_factory, older_widgets) -> Iterator[browsing.Server]:
+    """The classic notebook with Colab's ipywidgets and anywidget, in the page and in the kernel."""
+    with browsing.classic_notebook(tmp_path_factory.mktemp("classic"), older_widgets) as running:
         yield running
 
 
