@@ -1,10 +1,13 @@
 """What every test shares: no network but loopback, a wheel built once, and a reason for each kind of skip."""
 
+import hashlib
 import ipaddress
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,24 @@ def installed_wheel(built_wheel: Path, tmp_path_factory: pytest.TempPathFactory)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder)]
     done = subprocess.run([*command, str(built_wheel)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def older_widgets(request: pytest.FixtureRequest) -> Path:
+    """Colab's ipywidgets and anywidget in a folder for PYTHONPATH: fetched once, then kept in pytest's cache."""
+    pins = Path(__file__).with_name("older_widgets.txt")
+    shelf = request.config.cache.mkdir("older-widgets")
+    folder = shelf / hashlib.sha256(pins.read_bytes()).hexdigest()[:12]
+    if not folder.exists():
+        fresh = Path(tempfile.mkdtemp(dir=shelf))  # renamed when it is whole: an interrupted download leaves no half
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+        limits = ["--only-binary=:all:", "--retries=0", "--timeout=15", "--target", str(fresh), "-r", str(pins)]
+        done = subprocess.run([*command, *limits], capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(fresh)
+            pytest.skip(f"pip cannot fetch Colab's ipywidgets (no network?): {done.stderr.strip().splitlines()[-1]}")
+        fresh.rename(folder)
     return folder
 
 

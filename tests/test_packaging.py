@@ -91,6 +91,14 @@ def test_the_wheel_upgrades_nothing_on_colab() -> None:
         assert Version(COLAB[requirement.name]) in requirement.specifier, f"{requirement} would replace Colab's own"
 
 
+def test_the_older_widgets_under_test_are_colabs() -> None:
+    lines = (ROOT / "tests" / "older_widgets.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert {name: version for name, version in pins.items() if name in COLAB} == {
+        name: COLAB[name] for name in ("anywidget", "ipywidgets")
+    }
+
+
 def test_wheel_carries_package_models_facts_and_notebooks(built_wheel: Path) -> None:
     with zipfile.ZipFile(built_wheel) as wheel:
         names = wheel.namelist()

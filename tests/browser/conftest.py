@@ -12,6 +12,10 @@ if "browsing" not in sys.modules:
     _spec = importlib.util.spec_from_file_location("browsing", Path(__file__).with_name("browsing.py"))
     sys.modules["browsing"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["browsing"])
+if "every_view" not in sys.modules:
+    _spec = importlib.util.spec_from_file_location("every_view", Path(__file__).parent.parent / "every_view.py")
+    sys.modules["every_view"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["every_view"])
 
 import browsing
 
@@ -56,9 +60,16 @@ def violations() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory) -> Iterator[browsing.Lab]:
+def lab(tmp_path_factory) -> Iterator[browsing.Server]:
     """A JupyterLab on loopback, shared by all tests; each opens its own notebook with its own kernel."""
     with browsing.jupyter_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def classic(tmp_path_factory, older_widgets) -> Iterator[browsing.Server]:
+    """The classic notebook with Colab's ipywidgets and anywidget, in the page and in the kernel."""
+    with browsing.classic_notebook(tmp_path_factory.mktemp("classic"), older_widgets) as running:
         yield running
 
 

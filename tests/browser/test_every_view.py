@@ -1,59 +1,22 @@
 """What every view must do, whatever it shows: keys kept from Jupyter, nothing left behind, no network needed."""
 
 import pytest
+from every_view import VIEWS
 
-from xllm_widgets.widgets import (
-    ClaimCards,
-    CorpusBrowser,
-    DemonstrationEditor,
-    LayerTokenLens,
-    ModelDiff,
-    PredictionCard,
-    ReasoningEditor,
-    ReliabilityDiagram,
-    SampleClusters,
-    ScatterMap,
-    SteeringDial,
-    TokenHeatmap,
-)
+import xllm_widgets.widgets as widgets
 
 pytestmark = pytest.mark.browser
 
-CLAIM = {
-    "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
-    "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
-}  # fmt: skip
-LENS = {"name": "probe", "scores": [[1, -1], [0, 2]]}
-RELIABILITY = {
-    "n": 2, "confidence": 0.8, "accuracy": 0.5, "ece": 0.3, "brier": 0.34,
-    "bins": [{"low": 0.0, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]}],
-}  # fmt: skip
-DOCUMENT = {"number": 7, "kind": "sums", "text": "1 + 1 = 2", "spans": [[0, 1]], "facts": ["sum:1"]}
-FOUND = {
-    "text": "1", "by": "phrase", "occurrences": 2, "documents": 1, "read": 100, "kinds": {"sums": 1}, "kind": "",
-    "page": 0, "pages": 2,
-}  # fmt: skip
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
-VIEWS = {
-    "token_heatmap": lambda: TokenHeatmap(["a", " b"], [[1, -1], [0, 2]], targets=["x", "y"]),
-    "demonstration_editor": lambda: DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
-    "prediction_card": lambda: PredictionCard("Which?", ["one", "other"]),
-    "prediction_number": lambda: PredictionCard("How much?", low=0, high=1),
-    "claim_cards": lambda: ClaimCards([CLAIM]),
-    "layer_token_lens": lambda: LayerTokenLens(["a", " b"], [0, 1], [LENS, {**LENS, "name": "second"}]),
-    "reasoning_editor": lambda: ReasoningEditor("How many?", ["1 + 1 = 2"], "2"),
-    "scatter_map": lambda: ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9, "held_out": True}], turning=True),
-    "steering_dial": lambda: SteeringDial(["honesty", "warmth"], [1, 2], "Is it true?"),
-    "corpus_browser": lambda: CorpusBrowser([DOCUMENT], FOUND),
-    "model_diff": lambda: ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
-    "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
-    "sample_clusters": lambda: SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
-}
 
 
 @pytest.fixture(params=list(VIEWS))
 def view(request):
     return VIEWS[request.param]()
+
+
+def test_no_view_is_left_out() -> None:
+    assert {type(make()).__name__ for make in VIEWS.values()} == set(widgets.__all__)
 
 
 def test_keys_are_kept_from_jupyter_and_cleanup_leaves_nothing(mount, view) -> None:
