@@ -19,6 +19,7 @@ function render({ model, el }) {
   el.append(root);
 
   let spans = [];
+  let shown = null; // the tokens that the spans show
   let roving = 0;
   const diverging = () => model.get("kind") === "diverging";
   const target = () => Math.min(model.get("target"), Math.max(0, model.get("targets").length - 1));
@@ -38,14 +39,15 @@ function render({ model, el }) {
 
   function build() {
     roving = 0;
-    spans = model.get("tokens").map((token, i) => {
+    shown = model.get("tokens");
+    spans = shown.map((token, i) => {
       const span = make("bdi", { class: "xw-token", role: "option", tabindex: i ? -1 : 0, "aria-selected": "false" });
       span.dataset.i = i;
       xw.setToken(span, token);
       return xw.focusable(span);
     });
     // a line may break before a word, never inside one
-    line.replaceChildren(...spans.flatMap((span, i) => (/^[ \t]/.test(model.get("tokens")[i]) ? [make("wbr"), span] : [span])));
+    line.replaceChildren(...spans.flatMap((span, i) => (/^[ \t]/.test(shown[i]) ? [make("wbr"), span] : [span])));
     paint();
   }
 
@@ -175,8 +177,8 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
   });
-  keep.model(model, "change:tokens", build);
-  keep.model(model, ["change:version", "change:target"], () => (spans.length === model.get("tokens").length ? paint() : build()));
+  const renew = xw.onceAFrame(() => (model.get("tokens") === shown ? paint() : build()));
+  keep.model(model, ["change:tokens", "change:version", "change:target"], renew);
   keep.model(model, "change:selected", select);
   keep.model(model, ["change:title", "change:caption"], head);
   build();
