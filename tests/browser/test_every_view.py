@@ -3,6 +3,7 @@
 import pytest
 
 from xllm_widgets.widgets import (
+    BertvizView,
     ClaimCards,
     CorpusBrowser,
     DemonstrationEditor,
@@ -13,6 +14,7 @@ from xllm_widgets.widgets import (
     ReliabilityDiagram,
     SampleClusters,
     ScatterMap,
+    SegmentAttention,
     SteeringDial,
     TokenHeatmap,
 )
@@ -48,6 +50,8 @@ VIEWS = {
     "model_diff": lambda: ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
     "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "sample_clusters": lambda: SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
+    "bertviz_view": lambda: BertvizView(["a", " b"], [[[[1, 0], [0.25, 0.75]]]]),
+    "segment_attention": lambda: SegmentAttention(["One.", " Two."], [[[0.25, 0.75], [1, 0]]]),
 }
 
 
