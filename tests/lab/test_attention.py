@@ -52,18 +52,20 @@ def test_without_the_scripts_stand_the_reason_and_the_segments(pebble, monkeypat
 
 def test_shares_are_the_models_attention_from_the_last_token(pebble) -> None:
     view = xw.segment_view(pebble, TEXT)
-    assert view.segments == ["Anna is honest.", " It costs 3.5 coins.", "\nIs it true?", " Yes."]
+    mark, *segments = view.segments
+    assert mark == "<|endoftext|>, which the tokenizer put in"
+    assert segments == ["Anna is honest.", " It costs 3.5 coins.", "\nIs it true?", " Yes."]
     whole, tokens = pebble.attention(TEXT)[:, :, -1], pebble.tokens(TEXT)
     for i, (start, end) in enumerate(pieces(TEXT, tokens.offsets)):
         first, last = tokens.covering(start, end)
-        np.testing.assert_allclose(view.mass[:, :, i], whole[:, :, first:last].sum(-1), atol=1e-5)
-    np.testing.assert_allclose(view.mass.sum(-1), 1, atol=1e-4)
+        np.testing.assert_allclose(view.mass[:, :, i + 1], whole[:, :, first:last].sum(-1), atol=1e-5)
+    np.testing.assert_allclose(view.mass[:, :, 0], whole[:, :, 0], atol=1e-4)
     assert view.segment == view.mass.mean((0, 1)).argmax()
 
 
 def test_what_belongs_to_no_segment_is_a_part_of_its_own(pebble) -> None:
     view = xw.segment_view(pebble, TEXT, [(0, 15)])
-    assert view.segments == ["no token (an attention sink)", "Anna is honest."]
+    assert view.segments == ["elsewhere", "Anna is honest."]
     np.testing.assert_allclose(view.mass.sum(-1), 1, atol=1e-5)
 
 

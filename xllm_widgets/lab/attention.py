@@ -45,7 +45,7 @@ def segment_view(
     """How much does each head look, from the last token of a text, at each part of it? For texts of any length.
 
     `segments`: (start, end) characters of each part, which must not overlap; left out, its lines and sentences, at
-    most 12. What is spent on none of them (marks that the tokenizer put in, an attention sink) is a part of its own.
+    most 12. What is spent on none of them (a mark that the tokenizer put in, an attention sink) is a part of its own.
     Other keywords go to the `SegmentAttention`. Raises MissingSight for a model that shows no activations.
     """
     from xllm_widgets.widgets.segment_attention import SegmentAttention
@@ -54,9 +54,10 @@ def segment_view(
     parts = pieces(text, tokens.offsets) if segments is None else list(segments)
     mass, names = lm.attention(text, parts)[:, :, -1], [text[start:end] for start, end in parts]
     rest = np.clip(1 - mass.sum(-1, keepdims=True), 0, None)
-    if rest.max() > NOTHING:
-        marks = "".join(token for token, mark in zip(tokens.strings, tokens.special, strict=True) if mark)
-        names, mass = [say("mark", tokens=marks) if marks else say("sink"), *names], np.concatenate([rest, mass], -1)
+    marks = "".join(token for token, mark in zip(tokens.strings, tokens.special, strict=True) if mark)
+    if marks or rest.max() > NOTHING:
+        whole = say("mark", tokens=marks) if marks else say("sink")
+        names, mass = [whole if segments is None else say("elsewhere"), *names], np.concatenate([rest, mass], -1)
     title = say("looks_from", model=lm.name, token=repr(tokens.strings[-1]))
     return SegmentAttention(names, mass, **{"title": title, "segment": int(mass.mean((0, 1)).argmax()), **view})
 
