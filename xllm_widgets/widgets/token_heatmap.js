@@ -9,7 +9,7 @@ function render({ model, el }) {
   const targets = make("div", { class: "xw-th-targets", role: "radiogroup", "aria-label": t("target") });
   const numbers = xw.button(t("numbers"), { class: "xw-button xw-quiet", "aria-pressed": "false", title: t("numbers_hint") });
   const twin = xw.disclosure(t("table"), keep, asTable);
-  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": t("tokens"), dir: "auto" });
+  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": t("tokens") });
   const readout = make("div", { class: "xw-th-readout", "aria-live": "polite" });
   const legend = make("div", {});
   root.append(
@@ -46,8 +46,10 @@ function render({ model, el }) {
       xw.setToken(span, token);
       return xw.focusable(span);
     });
+    line.removeAttribute("dir"); // while it is "auto", the browser looks at the whole text anew for each child put in
     // a line may break before a word, never inside one
     line.replaceChildren(...spans.flatMap((span, i) => (/^[ \t]/.test(shown[i]) ? [make("wbr"), span] : [span])));
+    line.setAttribute("dir", "auto");
     paint();
   }
 
