@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "made-from"
 EXTRAS = "lab,test"
+MADE_FROM = ("requirements.lock", "scripts/third_party/package-lock.json")  # the second: what bertviz draws with
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 5.0
 # Comms over subshells cost a widget about 35 ms a step, and the news prompt covers the first notebook.
@@ -37,7 +38,8 @@ def python_of(environment: Path) -> Path:
 def fingerprint() -> str:
     """What the environment was made from; lint settings and prose do not count, dependencies and pins do."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    made_from = [project["project"], project["build-system"], (ROOT / "requirements.lock").read_text(encoding="utf-8")]
+    locks = [(ROOT / name).read_text(encoding="utf-8") for name in MADE_FROM]
+    made_from = [project["project"], project["build-system"], *locks]
     return hashlib.sha256(json.dumps([*made_from, EXTRAS, str(ROOT)], sort_keys=True).encode()).hexdigest()
 
 
@@ -90,7 +92,7 @@ def create() -> None:
 
 
 def install() -> None:
-    """The package itself (editable) with everything pinned by requirements.lock."""
+    """The package itself (editable) with everything pinned by requirements.lock; its build hook brings the scripts."""
     pip = [python_of(VENV), "-m", "pip", "--disable-pip-version-check", "install", "--no-warn-script-location"]
     quietly = ["--quiet", "--quiet"]  # errors only: a warning about an index is nothing a student can act on
     wanted = ["--constraint", "requirements.lock", "--editable", f".[{EXTRAS}]"]

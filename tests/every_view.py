@@ -1,6 +1,7 @@
 """One of every view, small enough to be drawn at once; imported by tests, and by the kernels that they start."""
 
 from xllm_widgets.widgets import (
+    BertvizView,
     ClaimCards,
     CorpusBrowser,
     DemonstrationEditor,
@@ -11,6 +12,7 @@ from xllm_widgets.widgets import (
     ReliabilityDiagram,
     SampleClusters,
     ScatterMap,
+    SegmentAttention,
     SteeringDial,
     TokenHeatmap,
 )
@@ -43,4 +45,6 @@ VIEWS = {
     "model_diff": lambda: ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
     "reliability_diagram": lambda: ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "sample_clusters": lambda: SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
+    "bertviz_view": lambda: BertvizView(["a", " b"], [[[[1, 0], [0.25, 0.75]]]]),
+    "segment_attention": lambda: SegmentAttention(["One.", " Two."], [[[0.25, 0.75], [1, 0]]]),
 }

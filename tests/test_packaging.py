@@ -110,8 +110,20 @@ def test_wheel_carries_package_models_facts_and_notebooks(built_wheel: Path) -> 
     assert expected <= set(names)
     assert any(name.endswith("pebble-3m/model.safetensors") for name in names)
     assert "xllm_widgets/notebooks/00_start_here.ipynb" in names
+    bertviz_needs = ["d3.min.js", "d3.LICENSE", "jquery.min.js", "jquery.LICENSE"]
+    assert {f"xllm_widgets/widgets/third_party/{name}" for name in bertviz_needs} <= set(names)
     stray = [name for name in names if re.search(r"__pycache__|\.ipynb_checkpoints|\.pyc$|\.log$", name)]
     assert stray == []
+
+
+def test_third_party_scripts_are_locked_and_never_committed() -> None:
+    command = ["git", "ls-files", "*.min.js", "node_modules", "xllm_widgets/widgets/third_party"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+    lock = json.loads((ROOT / "scripts" / "third_party" / "package-lock.json").read_text("utf-8"))
+    asked = json.loads((ROOT / "scripts" / "third_party" / "package.json").read_text("utf-8"))["dependencies"]
+    locked = {name.removeprefix("node_modules/"): entry for name, entry in lock["packages"].items() if name}
+    assert {name: locked[name]["version"] for name in asked} == asked
+    assert all(entry["integrity"].startswith("sha512-") for entry in locked.values())
 
 
 def test_wheel_is_small_enough_to_hand_around(built_wheel: Path) -> None:

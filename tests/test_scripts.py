@@ -1,6 +1,7 @@
 """The scripts behind the Makefile: setting up, finding a browser, publishing notebooks."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -25,9 +26,10 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    """The set-up script, looking at an empty folder with this project's pyproject and lock."""
+    """The set-up script, looking at an empty folder with this project's pyproject and locks."""
     module = script("environment")
-    for name in ("pyproject.toml", "requirements.lock"):
+    for name in ("pyproject.toml", *module.MADE_FROM):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     return module
@@ -39,6 +41,13 @@ def test_set_up_ignores_lint_settings_and_heeds_pins(environment: ModuleType) ->
     pyproject.write_text(pyproject.read_text("utf-8").replace("line-length = 120", "line-length = 100"), "utf-8")
     assert environment.fingerprint() == made_from
     lock.write_text(lock.read_text("utf-8").replace("rich==", "rich==99."), "utf-8")
+    assert environment.fingerprint() != made_from
+
+
+def test_set_up_heeds_the_scripts_that_bertviz_draws_with(environment: ModuleType) -> None:
+    made_from = environment.fingerprint()
+    lock = environment.ROOT / "scripts" / "third_party" / "package-lock.json"
+    lock.write_text(lock.read_text("utf-8").replace('"5.16.0"', '"5.15.1"'), "utf-8")
     assert environment.fingerprint() != made_from
 
 
@@ -175,3 +184,62 @@ def test_a_notebook_is_run_before_it_is_published_and_kept_if_it_fails(tmp_path:
     with pytest.raises(module.CellExecutionError):
         module.publish(path, timeout=60)
     assert path.read_text("utf-8") == before
+
+
+@pytest.fixture
+def third_party(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The script that fetches d3 and jQuery, with an empty place to put them."""
+    module = script("third_party_scripts")
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "third_party")
+    monkeypatch.setattr(module, "STAMP", tmp_path / "third_party" / "made-from")
+    return module
+
+
+def hook(module: ModuleType) -> object:
+    return module.ScriptsHook(str(ROOT), {}, None, None, "", "wheel")
+
+
+def test_the_scripts_come_out_of_locked_npm_packages(third_party: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """npm is asked in a folder that holds the lock, for what the lock says alone (`ci`), and may run nothing of it."""
+
+    def npm(command: list[str], cwd: str, **_: object) -> subprocess.CompletedProcess:
+        assert command[1:3] == ["ci", "--ignore-scripts"]
+        lock = json.loads(Path(cwd, "package-lock.json").read_text("utf-8"))
+        assert all(entry["integrity"].startswith("sha512-") for name, entry in lock["packages"].items() if name)
+        for source in third_party.FILES:
+            file = Path(cwd, "node_modules", source)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(third_party.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(third_party.subprocess, "run", npm)
+    assert not third_party.are_current()
+    hook(third_party).initialize("standard", {})
+    assert third_party.are_current()
+    assert (third_party.SHIPPED / "d3.min.js").read_text() == "d3/dist/d3.min.js"
+    third_party.STAMP.write_text("another lock")
+    assert not third_party.are_current()
+
+
+def test_a_wheel_without_the_scripts_is_not_built_and_a_checkout_goes_on(
+    third_party: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = subprocess.CompletedProcess([], 1, "", "npm error EINTEGRITY")
+    monkeypatch.setattr(third_party.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(third_party.subprocess, "run", lambda *a, **k: refused)
+    with pytest.raises(third_party.ScriptsMissing, match="could not fetch d3 and jQuery: npm error EINTEGRITY"):
+        hook(third_party).initialize("standard", {})
+    hook(third_party).initialize("editable", {})
+    assert not third_party.are_current()
+
+
+def test_npm_itself_comes_from_pypi_where_there_is_none(
+    third_party: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(third_party.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert hook(third_party).dependencies() == []
+    monkeypatch.setattr(third_party.shutil, "which", lambda name: None)
+    assert hook(third_party).dependencies() == [third_party.NPM_FROM_PYPI]
+    with pytest.raises(third_party.ScriptsMissing, match="install Node"):
+        third_party.fetch()

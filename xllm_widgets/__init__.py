@@ -50,6 +50,9 @@ _HOME = {
     "lab": "lab",
     "LossPicture": "lab",
     "demonstration_lab": "lab",
+    "head_view": "lab",
+    "model_view": "lab",
+    "segment_view": "lab",
     "language": "widgets.language",
     "glossary": "widgets.language",
     "TokenHeatmap": "widgets.token_heatmap",
@@ -65,7 +68,10 @@ if TYPE_CHECKING:
     from xllm_widgets.errors import XllmError as XllmError
     from xllm_widgets.lab import LossPicture as LossPicture
     from xllm_widgets.lab import demonstration_lab as demonstration_lab
+    from xllm_widgets.lab import head_view as head_view
     from xllm_widgets.lab import lab as lab
+    from xllm_widgets.lab import model_view as model_view
+    from xllm_widgets.lab import segment_view as segment_view
     from xllm_widgets.methods.steering import SteeringVector as SteeringVector
     from xllm_widgets.methods.tuning import tune as tune
     from xllm_widgets.microworld.corpus import Corpus as Corpus

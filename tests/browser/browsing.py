@@ -6,11 +6,13 @@ Tests use these through the fixtures in conftest.py; benchmarks use them directl
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -466,3 +468,41 @@ def latency(
             times[name].append(value)
         page.wait_for_timeout(60)
     return times
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+_COUNT_FRAMES = """() => {
+  const times = [];
+  const tick = (now) => { times.push(now); next = requestAnimationFrame(tick); };
+  let next = requestAnimationFrame(tick);
+  window.counted = () => { cancelAnimationFrame(next); return times; };
+}"""
+
+
+def frame_times(page: Page, act: Callable[[int], None], seconds: float = 2.0) -> list[float]:
+    """Milliseconds between one frame and the next while `act(0)`, `act(1)`, … are done one after the other."""
+    page.evaluate(_COUNT_FRAMES)
+    until, step = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        act(step)
+        step += 1
+    times = page.evaluate("counted()")
+    return [late - early for early, late in itertools.pairwise(times)]
+
+
+def roam(page: Page, within: Locator) -> Callable[[int], None]:
+    """What a restless hand does over a part of a page: the pointer moves, the wheel turns, now and then it clicks."""
+    box = within.bounding_box()
+    assert box is not None
+
+    def act(step: int) -> None:
+        x = box["x"] + box["width"] * (0.1 + 0.8 * (step * 0.37 % 1))
+        y = box["y"] + box["height"] * (0.1 + 0.8 * (step * 0.61 % 1))
+        page.mouse.move(x, y)
+        if step % 3 == 0:
+            page.mouse.wheel(0, 240 if step % 60 < 30 else -240)
+        if step % 8 == 0:
+            page.mouse.click(x, y)
+
+    return act

@@ -98,6 +98,10 @@ VIEWS = {
     "model_diff": lambda: widgets.ModelDiff(STEPS, [{"token": "吗", "p": [0.2, None]}], ["。", ""], selected=1),
     "reliability_diagram": lambda: widgets.ReliabilityDiagram({"小": RELIABILITY}),
     "sample_clusters": lambda: widgets.SampleClusters(SAMPLES, "哪里？", weigh="probability"),
+    "bertviz_view": lambda: widgets.BertvizView(["我", "们"], [[[[1, 0], [0.25, 0.75]]]]),
+    "bertviz_view, model": lambda: widgets.BertvizView(["我", "们"], [[[[1, 0], [0.25, 0.75]]]], kind="model"),
+    "segment_attention": lambda: widgets.SegmentAttention(["一。", "二。"], [[[0.25, 0.75], [1, 0]]], selected=[0, 1]),
+    "segment_attention, all heads": lambda: widgets.SegmentAttention(["一。", " "], [[[0.25, 0.75], [1, 0]]]),
 }
 SYMBOLS = {"ECE", "Brier", "AUROC", "ln"}  # the field's own, in any language
 SHOWN = """(root) => {

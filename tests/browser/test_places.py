@@ -59,7 +59,7 @@ class Moves:
     pressed: str
 
 
-# Every view that has anything to tell: claim cards have nothing, and the second prediction card nothing new.
+# Every view that has anything to tell: claim cards and bertviz's have nothing, the second prediction card nothing new.
 MOVES = {
     "token_heatmap": Moves("selected", ".xw-token >> nth=1", "1", ".xw-token >> nth=1", "Enter", "-1"),
     "demonstration_editor": Moves(
@@ -80,6 +80,7 @@ MOVES = {
     "model_diff": Moves("selected", ".xw-md-line .xw-md-token", "0", ".xw-md-line .xw-md-token", "Enter", "-1"),
     "reliability_diagram": Moves("selected", ".xw-rd-bin", "[0, 0]", ".xw-rd-bin", "Enter", "[-1, -1]"),
     "sample_clusters": Moves("selected", ".xw-sc-segment", "0", ".xw-sc-segment", "Enter", "-1"),
+    "segment_attention": Moves("selected", ".xw-sa-cell >> nth=0", "[0, 0]", ".xw-sa-cell >> nth=0", "Enter", "[]"),
 }
 
 

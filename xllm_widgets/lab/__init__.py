@@ -1,7 +1,8 @@
 """Where models and views meet: the control panel of any study; the editors of demonstrations and of reasoning steps,
-the steering dial, the lens, the map and the corpus browser with a model behind them; your reliability beside a model's;
-the loss while a model learns."""
+the steering dial, the lens, the map, attention and the corpus browser with a model behind them; your reliability beside
+a model's; the loss while a model learns."""
 
+from xllm_widgets.lab.attention import head_view, model_view, segment_view
 from xllm_widgets.lab.corpora import corpus_lab
 from xllm_widgets.lab.demonstrations import demonstration_lab, explain_review
 from xllm_widgets.lab.lenses import lens_lab
@@ -18,10 +19,13 @@ __all__ = [
     "corpus_lab",
     "demonstration_lab",
     "explain_review",
+    "head_view",
     "lab",
     "lens_lab",
     "map_lab",
+    "model_view",
     "reasoning_lab",
     "reliability_lab",
+    "segment_view",
     "steering_lab",
 ]

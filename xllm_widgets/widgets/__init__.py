@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "BertvizView": "bertviz_view",
     "ClaimCards": "claim_cards",
     "CorpusBrowser": "corpus_browser",
     "DemonstrationEditor": "demonstration_editor",
@@ -17,11 +18,13 @@ _HOME = {
     "ReliabilityDiagram": "reliability_diagram",
     "SampleClusters": "sample_clusters",
     "ScatterMap": "scatter_map",
+    "SegmentAttention": "segment_attention",
     "SteeringDial": "steering_dial",
     "TokenHeatmap": "token_heatmap",
 }
 
 if TYPE_CHECKING:
+    from xllm_widgets.widgets.bertviz_view import BertvizView as BertvizView
     from xllm_widgets.widgets.claim_cards import ClaimCards as ClaimCards
     from xllm_widgets.widgets.corpus_browser import CorpusBrowser as CorpusBrowser
     from xllm_widgets.widgets.demonstration_editor import DemonstrationEditor as DemonstrationEditor
@@ -32,10 +35,12 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.reliability_diagram import ReliabilityDiagram as ReliabilityDiagram
     from xllm_widgets.widgets.sample_clusters import SampleClusters as SampleClusters
     from xllm_widgets.widgets.scatter_map import ScatterMap as ScatterMap
+    from xllm_widgets.widgets.segment_attention import SegmentAttention as SegmentAttention
     from xllm_widgets.widgets.steering_dial import SteeringDial as SteeringDial
     from xllm_widgets.widgets.token_heatmap import TokenHeatmap as TokenHeatmap
 
 __all__ = [
+    "BertvizView",
     "ClaimCards",
     "CorpusBrowser",
     "DemonstrationEditor",
@@ -46,6 +51,7 @@ __all__ = [
     "ReliabilityDiagram",
     "SampleClusters",
     "ScatterMap",
+    "SegmentAttention",
     "SteeringDial",
     "TokenHeatmap",
 ]

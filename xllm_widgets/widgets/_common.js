@@ -49,6 +49,15 @@ const xw = (() => {
     };
   }
 
+  /** However often it is asked for, done once a frame at most: at the end of what is running now, or in the next frame. */
+  function onceAFrame(paint) {
+    let asked = false;
+    let resting = false;
+    const go = () => { asked = false; resting = true; requestAnimationFrame(rest); paint(); };
+    const rest = () => { resting = false; if (asked) go(); };
+    return () => { if (!asked && !resting) queueMicrotask(go); asked = true; };
+  }
+
   /** The root of a view, with the place where an error is said in words. */
   function root(name, model, keep) {
     const error = make("div", { class: "xw-error", role: "alert" });
@@ -164,7 +173,7 @@ const xw = (() => {
   }
 
   return {
-    make, focusable, words, button, listeners, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
+    make, focusable, words, button, listeners, onceAFrame, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
     table, disclosure, divergingLegend, sequentialLegend,
   };
 })();

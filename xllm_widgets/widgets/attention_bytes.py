@@ -5,12 +5,11 @@ import base64
 import numpy as np
 
 
-def attention_bytes(weights: np.ndarray) -> str:
-    """What does a page need to draw one layer? (heads, queries, keys), between 0 and 1 → text for the page.
+def triangle(weights: np.ndarray) -> bytes:
+    """What does a page need to draw one layer? (heads, queries, keys), between 0 and 1 → one byte a weight, 255 for 1.
 
-    Base64 of one byte a weight, 255 for 1: head after head, query after query, of each query the keys up to itself. So
-    weight (head, q, k) of T tokens stands at head·T(T + 1)/2 + q(q + 1)/2 + k. Raises ValueError for anything but a
-    square of causal attention.
+    Head after head, query after query, of each query the keys up to itself. So weight (head, q, k) of T tokens stands
+    at head·T(T + 1)/2 + q(q + 1)/2 + k. Raises ValueError for anything but a square of causal attention.
     """
     heads, queries, keys = weights.shape
     if queries != keys:
@@ -19,4 +18,9 @@ def attention_bytes(weights: np.ndarray) -> str:
     seen = weights.reshape(heads, -1).take(rows * keys + columns, axis=1).astype(np.float32, copy=False)
     seen *= 255
     seen += 0.5  # so that cutting off rounds
-    return base64.b64encode(seen.astype(np.uint8).tobytes()).decode("ascii")
+    return seen.astype(np.uint8).tobytes()
+
+
+def attention_bytes(weights: np.ndarray) -> str:
+    """The same as text, for markup: base64 of `triangle(weights)`."""
+    return base64.b64encode(triangle(weights)).decode("ascii")

@@ -9,7 +9,7 @@ function render({ model, el }) {
   const targets = make("div", { class: "xw-th-targets", role: "radiogroup", "aria-label": t("target") });
   const numbers = xw.button(t("numbers"), { class: "xw-button xw-quiet", "aria-pressed": "false", title: t("numbers_hint") });
   const twin = xw.disclosure(t("table"), keep, asTable);
-  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": t("tokens"), dir: "auto" });
+  const line = make("div", { class: "xw-th-line", role: "listbox", "aria-label": t("tokens") });
   const readout = make("div", { class: "xw-th-readout", "aria-live": "polite" });
   const legend = make("div", {});
   root.append(
@@ -19,6 +19,7 @@ function render({ model, el }) {
   el.append(root);
 
   let spans = [];
+  let shown = null; // the tokens that the spans show
   let roving = 0;
   const diverging = () => model.get("kind") === "diverging";
   const target = () => Math.min(model.get("target"), Math.max(0, model.get("targets").length - 1));
@@ -38,14 +39,17 @@ function render({ model, el }) {
 
   function build() {
     roving = 0;
-    spans = model.get("tokens").map((token, i) => {
+    shown = model.get("tokens");
+    spans = shown.map((token, i) => {
       const span = make("bdi", { class: "xw-token", role: "option", tabindex: i ? -1 : 0, "aria-selected": "false" });
       span.dataset.i = i;
       xw.setToken(span, token);
       return xw.focusable(span);
     });
+    line.removeAttribute("dir"); // while it is "auto", the browser looks at the whole text anew for each child put in
     // a line may break before a word, never inside one
-    line.replaceChildren(...spans.flatMap((span, i) => (/^[ \t]/.test(model.get("tokens")[i]) ? [make("wbr"), span] : [span])));
+    line.replaceChildren(...spans.flatMap((span, i) => (/^[ \t]/.test(shown[i]) ? [make("wbr"), span] : [span])));
+    line.setAttribute("dir", "auto");
     paint();
   }
 
@@ -175,8 +179,8 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
   });
-  keep.model(model, "change:tokens", build);
-  keep.model(model, ["change:version", "change:target"], () => (spans.length === model.get("tokens").length ? paint() : build()));
+  const renew = xw.onceAFrame(() => (model.get("tokens") === shown ? paint() : build()));
+  keep.model(model, ["change:tokens", "change:version", "change:target"], renew);
   keep.model(model, "change:selected", select);
   keep.model(model, ["change:title", "change:caption"], head);
   build();

@@ -1,0 +1,105 @@
+// bertviz in a frame of its own: sandboxed, closed to the network, told weights and tokens by message and never as markup.
+
+/** Runs inside the frame: waits for the message, gives bertviz what it asks of require.js, and tells its height. */
+function inside() {
+  const add = (parent, tag, properties = {}) => parent.appendChild(Object.assign(document.createElement(tag), properties));
+  function draw({ params, layer, scripts }) {
+    const place = add(document.body, "div", { id: params.root_div_id });
+    if (layer) add(add(place, "label", { textContent: `${layer} ` }), "select", { id: "layer" });
+    add(place, "div", { id: "vis" });
+    window.require = { config() {} };
+    window.requirejs = (_, run) => run(window.jQuery, window.d3);
+    window.PYTHON_PARAMS = params; // the name that bertviz's template leaves open
+    for (const text of scripts) add(document.head, "script", { text });
+  }
+  addEventListener("message", ({ source, data }) => {
+    if (source !== parent || !data?.colours) return;
+    for (const [name, value] of data.colours) document.documentElement.style.setProperty(name, value);
+    if (data.params && !document.getElementById(data.params.root_div_id)) draw(data);
+  });
+  const tell = () => parent.postMessage({ height: document.body.scrollHeight }, "*");
+  new ResizeObserver(tell).observe(document.body);
+}
+
+// bertviz paints black on white; its fills are exchanged by their names, so that a change of theme needs no redrawing
+const FRAME = `<!doctype html><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+<style>
+body { margin: 0; padding: 2px; overflow: auto; color: var(--xw-ink); background: var(--xw-ground); font: 14px/1.5 var(--xw-font); }
+div { width: max-content; min-width: 360px; }
+select { font: inherit; color: inherit; background: var(--xw-ground); border: 1px solid var(--xw-rule); border-radius: 5px; }
+svg { display: block; margin-top: 6px; font-family: var(--xw-font); }
+text { fill: var(--xw-ink); }
+.background { fill: var(--xw-rule); }
+svg[fill="white"], rect[fill="white"] { fill: var(--xw-ground); }
+rect[fill="#F5F5F5"] { fill: var(--xw-well); }
+</style><body><script>(${inside})()</script></body>`;
+
+function render({ model, el }) {
+  const keep = xw.listeners();
+  const { make } = xw;
+  const get = (name) => model.get(name);
+  const t = xw.words(model);
+  const root = xw.root("bertviz-view", model, keep);
+  const title = make("div", { class: "xw-title" }, get("title") || t(get("kind")));
+  const hint = make("div", { class: "xw-eyebrow" }, t(get("kind") === "head" ? "head_hint" : "model_hint"));
+  const twin = xw.disclosure(t("table"), keep, asTable);
+  const frame = make("iframe", { class: "xw-bv-frame", sandbox: "allow-scripts", title: t("frame"), srcdoc: FRAME });
+  root.append(
+    make("div", { class: "xw-bv-head" }, make("div", {}, title, hint), make("span", { class: "xw-spacer" }), twin.opener),
+    frame, twin.part,
+  );
+  el.append(root);
+
+  const tokens = get("tokens");
+  const n = tokens.length;
+
+  /** What a head's query sees of the keys up to itself, 0 … 1. */
+  function seen(row, head, query) {
+    const view = get("weights");
+    const from = (row * get("heads") + head) * (n * (n + 1)) / 2 + (query * (query + 1)) / 2;
+    return Array.from({ length: query + 1 }, (_, key) => view.getUint8(from + key) / 255);
+  }
+
+  /** bertviz's own parameters. Its head view needs whole squares; in the model view a line nobody sees is left out. */
+  function params() {
+    const heads = [...Array(get("heads")).keys()];
+    const ahead = (query) => (get("kind") === "head" ? Array(n - 1 - query).fill(0) : []);
+    const attn = get("layers").map((_, row) => heads.map((head) => tokens.map((__, query) => [...seen(row, head, query), ...ahead(query)])));
+    const shown = tokens.map((token) => token.replaceAll("\n", "⏎") || "∅");
+    return {
+      attention: [{ name: null, attn, left_text: shown, right_text: shown }], default_filter: "0", display_mode: "light", root_div_id: "bertviz",
+      layer: null, heads: null, include_layers: get("layers"), include_heads: heads.map((head) => head + 1), total_heads: heads.length,
+    };
+  }
+
+  function colours() {
+    const style = getComputedStyle(root);
+    return ["ink", "ground", "well", "rule", "font"].map((name) => [`--xw-${name}`, style.getPropertyValue(`--xw-${name}`)]);
+  }
+
+  const send = (more) => frame.contentWindow?.postMessage({ colours: colours(), ...more }, "*");
+
+  /** A row a head: where its last token looks most. */
+  function asTable() {
+    const rows = get("layers").flatMap((k, row) => [...Array(get("heads")).keys()].map((head) => {
+      const last = seen(row, head, n - 1);
+      const most = last.indexOf(Math.max(...last));
+      return [t("head_number", { k, head: head + 1 }), xw.said(t, tokens[most]), xw.plain(last[most])];
+    }));
+    return xw.table(t("table_about", { token: xw.said(t, tokens[n - 1]) }), [t("head_of"), t("token"), t("share")], rows);
+  }
+
+  keep.dom(frame, "load", () => {
+    send({ params: params(), scripts: get("scripts"), layer: get("kind") === "head" ? t("layer") : "" });
+    root.dataset.sent = "true";
+  });
+  keep.dom(window, "message", ({ source, data }) => {
+    if (source === frame.contentWindow && Number.isFinite(data?.height)) frame.style.height = `${Math.max(40, data.height + 4)}px`;
+  });
+  const theme = new MutationObserver(() => send());
+  for (const node of [document.documentElement, document.body]) theme.observe(node, { attributes: true });
+  keep.also(() => theme.disconnect());
+  return () => { keep.clean(); root.remove(); };
+}
+export default { render };
