@@ -129,6 +129,7 @@ def test_a_click_and_a_key_in_every_view_reach_python(page) -> None:
 
     for name, moves in MOVES.items():
         view = page.locator(".xw-view").nth(list(VIEWS).index(name))
+        view.scroll_into_view_if_needed()  # the classic page jumps when a view out of sight takes the focus
         view.locator(moves.click).first.click()
         heard(name, moves.clicked)
         view.locator(moves.focus).first.focus()
