@@ -1,23 +1,28 @@
 """The corpus is a pure function of (recipe, seed), keeps its held-out parts out, and can be looked up."""
 
 import hashlib
+import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xllm_widgets.errors import XllmError
-from xllm_widgets.microworld import Corpus, Recipe, World, reviews
+from xllm_widgets.microworld import Corpus, Recipe, World, arithmetic, reviews
 from xllm_widgets.microworld.corpus import (
     ALL_KINDS,
     BASE_SHARES,
     CHAT_SHARES,
+    FIFTH,
     FOURTH,
     KINDS,
     RECIPES,
     SECOND,
+    SEVENTH,
+    SIXTH,
     THIRD,
     Phase,
 )
@@ -165,7 +170,7 @@ def test_a_cache_is_not_taken_for_another_corpus(monkeypatch):
     assert Corpus().fingerprint not in names
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize("place", range(len(Recipe().phases)))
 def test_each_phase_has_its_own_mix(place):
     phase, corpus = Recipe().phases[place], Corpus()
     counts = Counter(corpus.kind(number) for number in range(phase.start, phase.start + 6000))
@@ -178,7 +183,7 @@ def test_each_phase_has_its_own_mix(place):
 def test_who_reads_on_meets_another_mix_and_nothing_else_changes():
     corpus, only_first = Corpus(), Corpus(Recipe((Phase(0, BASE_SHARES),)))
     assert corpus.document(SECOND - 1) == only_first.document(SECOND - 1)
-    for start in (SECOND, THIRD, FOURTH):
+    for start in (SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH):
         assert any(corpus.document(i) != only_first.document(i) for i in range(start, start + 9))
     assert only_first.fingerprint != corpus.fingerprint
     assert Corpus(Recipe(Recipe().phases[:2])).fingerprint != corpus.fingerprint
@@ -192,7 +197,7 @@ def read_kind(kind, start, n=2500):
 def test_the_later_phases_have_the_knobs_they_say():
     shows_steps = [
         sum(" = " in text for text in texts) / len(texts)
-        for texts in (read_kind("problems", phase.start) for phase in Recipe().phases)
+        for texts in (read_kind("problems", phase.start) for phase in Recipe().phases[:4])
     ]
     assert shows_steps == sorted(shows_steps, reverse=True)
     assert shows_steps[0] > 2 * shows_steps[2]
@@ -200,6 +205,44 @@ def test_the_later_phases_have_the_knobs_they_say():
     assert all(" are " in text or " has " in text for text in read_kind("sums", FOURTH))
     assert not any("Answer: agree (" in text for text in read_kind("opinions", SECOND))
     assert all(re.findall(r"Answer: (?:dis)?agree \([AB]\)$", text) for text in read_kind("opinions", THIRD))
+
+
+def largest_number(text):
+    return max(map(int, re.findall(r"\b\d+\b", text)), default=0)
+
+
+def test_larger_numbers_come_first_in_sums_and_then_in_problems():
+    """A problem of four steps ends below 80, if its numbers are those asked about."""
+
+    def share_of_large(texts):
+        return sum(largest_number(text) > 80 for text in texts) / len(texts)
+
+    told = [[line for text in read_kind("sums", start) for line in text.split("\n") if re.search(r"[a-z]", line)]
+            for start in (FOURTH, FIFTH)]  # fmt: skip
+    assert share_of_large(told[0]) == 0 < 0.1 < share_of_large(told[1])
+    shares = [share_of_large(read_kind("problems", start)) for start in (FOURTH, FIFTH, SIXTH, SEVENTH)]
+    assert shares[:2] == [0, 0] < [0.1, 0] < shares[2:]
+    assert shares[2] < shares[3]
+
+
+def test_pairs_kept_for_tests_are_in_no_larger_problem_either():
+    any_tale = arithmetic.draw_tale(random.Random(0), 1)
+    single = r"has (\d+) \w+\. \w+ (\w+) (\d+)(?: more)?\. How many [^\n]+\nAnswer: The answer is"
+    texts = "\n".join(read_kind("problems", SIXTH) + read_kind("problems", SEVENTH))
+    found = re.findall(single, texts)
+    assert len(found) > 500
+    for first, verb, change in found:
+        signed = int(change) if verb in arithmetic.GAINS else -int(change)
+        assert not replace(any_tale, first=int(first), changes=(signed,)).held_out
+
+
+def test_jobs_are_later_judged_of_the_less_known_as_often():
+    def share_of_the_ten_most_judged(start):
+        texts = read_kind("verdicts", start, 6000)
+        names = Counter(name for text in texts for name in re.findall(r"Statement: (\w+ \w+) works as", text))
+        return sum(count for _, count in names.most_common(10)) / names.total()
+
+    assert share_of_the_ten_most_judged(SIXTH) < share_of_the_ten_most_judged(THIRD) / 2
 
 
 @pytest.fixture
