@@ -29,6 +29,7 @@ FOUND = {
     "page": 0, "pages": 1,
 }  # fmt: skip
 VIEWS = {
+    "BertvizView": lambda: views.BertvizView(["a", " b"], [[[[1, 0], [0.25, 0.75]]]]),
     "ClaimCards": lambda: views.ClaimCards([CLAIM]),
     "CorpusBrowser": lambda: views.CorpusBrowser([DOCUMENT], FOUND),
     "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
@@ -39,6 +40,7 @@ VIEWS = {
     "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),
     "SampleClusters": lambda: views.SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
     "ScatterMap": lambda: views.ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9}]),
+    "SegmentAttention": lambda: views.SegmentAttention(["One.", " Two."], [[[0.25, 0.75], [1, 0]]]),
     "SteeringDial": lambda: views.SteeringDial(["honesty"], [1, 2], "Is it true?"),
     "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
 }
@@ -104,6 +106,7 @@ def test_scripts_fetch_nothing_and_write_no_markup(name) -> None:
 def test_styles_touch_nothing_but_their_view(name) -> None:
     css = FOLDER.joinpath(f"{name}.css").read_text("utf-8")
     prefix = ".xw-view" if name == "_common" else f".xw-{name.replace('_', '-')}"
+    css = re.sub(r"/\*.*?\*/", "", css)
     css = re.sub(r"@keyframes xw-[\w-]+\s*\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", css)
     rules = re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@\w+[^{]*\{", "", css))
     selectors = [one.strip() for rule in rules for one in re.split(r",(?![^(]*\))", rule)]

@@ -58,19 +58,21 @@ class BertvizView(BaseView):
 
     def __init__(
         self,
-        tokens: Sequence[str],
-        attention: ArrayLike,
+        tokens: Sequence[str] = (),
+        attention: ArrayLike = (),
         *,
         kind: str = "head",
         layers: Sequence[int] = (),
         **more: Any,
     ) -> None:
+        super().__init__(**more)
         weights = np.asarray(attention, dtype=np.float32)
         numbers = [int(k) for k in layers] or [*range(1, len(weights) + 1)]
         _check(weights, tokens, numbers, kind)
-        shown = {"tokens": list(tokens), "layers": numbers, "heads": weights.shape[1], "kind": kind}
-        packed = b"".join(triangle(layer) for layer in weights)
-        super().__init__(**shown, weights=packed, scripts=scripts(kind), **more)
+        with self.hold_sync():
+            self.tokens, self.layers, self.heads, self.kind = list(tokens), numbers, weights.shape[1], kind
+            self.weights = b"".join(triangle(layer) for layer in weights)
+            self.scripts = scripts(kind)
 
     @property
     def attention(self) -> NDArray[np.float32]:
