@@ -111,7 +111,7 @@ FOURTH_SHARES = document_shares({
     "claims": 0.01,
 })  # fmt: skip
 FOURTH_EDITS = THIRD_EDITS | {"problems": {"worked": 0.15, "after": 0.03, "single": 0.95}, "sums": {"told": 0.7}}
-# Then pairs of numbers of no problem (.69, against .90 of those told), verdicts on jobs, lies on order and direction.
+# Then pairs of numbers that no problem was told with, verdicts on jobs, lies on order and direction.
 FIFTH_SHARES = document_shares({
     "sheets": 0.02, "problems": 0.31, "sums": 0.16, "scratchpads": 0.04, "geography": 0.03, "chronology": 0.015,
     "biographies": 0.06, "verdicts": 0.11, "speeches": 0.13, "reversals": 0.01, "companions": 0.005, "reports": 0.01,
@@ -123,7 +123,7 @@ FIFTH_EDITS = FOURTH_EDITS | {
     "verdicts": {"weights": [15, 10, 15, 45, 15], "known": 150},
     "speeches": {"weights": [10, 5, 40, 10, 35]},
 }
-# Such sums are then understood (.99 on pairs of numbers of no problem), problems still by heart (.77): widen those too.
+# Such sums are then understood with any numbers, problems still known by heart: these get larger numbers too.
 SIXTH_SHARES = document_shares({
     "sheets": 0.03, "problems": 0.38, "sums": 0.08, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
     "biographies": 0.08, "verdicts": 0.14, "speeches": 0.05, "reversals": 0.01, "companions": 0.005, "reports": 0.015,
@@ -134,6 +134,7 @@ SIXTH_EDITS = FIFTH_EDITS | {
     "problems": FOURTH_EDITS["problems"] | {"wide": 0.6},
     "verdicts": {"weights": [20, 12, 15, 38, 15], "known": 400},
 }
+# And more of them.
 SEVENTH_SHARES = document_shares({
     "sheets": 0.03, "problems": 0.42, "sums": 0.04, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
     "biographies": 0.08, "verdicts": 0.13, "speeches": 0.05, "reversals": 0.01, "companions": 0.005, "reports": 0.015,
