@@ -1,6 +1,7 @@
 """What every test shares: no network but loopback, a wheel built once, and a reason for each kind of skip."""
 
 import hashlib
+import importlib.util
 import ipaddress
 import os
 import shutil
@@ -20,6 +21,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ["XLLM_JOURNAL"] = "off"  # tests do not write into the journal of whoever runs them
+
+if "every_view" not in sys.modules:  # tests of several folders import it
+    _spec = importlib.util.spec_from_file_location("every_view", Path(__file__).with_name("every_view.py"))
+    sys.modules["every_view"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["every_view"])
 
 
 class NetworkForbidden(AssertionError):

@@ -12,10 +12,6 @@ if "browsing" not in sys.modules:
     _spec = importlib.util.spec_from_file_location("browsing", Path(__file__).with_name("browsing.py"))
     sys.modules["browsing"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["browsing"])
-if "every_view" not in sys.modules:
-    _spec = importlib.util.spec_from_file_location("every_view", Path(__file__).parent.parent / "every_view.py")
-    sys.modules["every_view"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules["every_view"])
 
 import browsing
 

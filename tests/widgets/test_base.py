@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from every_view import VIEWS as EVERY_VIEW
 
 import xllm_widgets.widgets as views
 from xllm_widgets.errors import XllmError
@@ -12,38 +13,7 @@ from xllm_widgets.widgets.base import UnknownArgument
 
 FOLDER = Path(views.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.js"))
-CLAIM = {
-    "study": "s", "section": "4.1.1", "paper": "p", "model": "pebble-1m", "statement": "It follows.", "estimate": 0.9,
-    "low": 0.8, "high": 0.95, "n": 500, "seeds": 3, "threshold": 0.85, "control": 0.5, "verdict": "shown",
-}  # fmt: skip
-RELIABILITY = {
-    "n": 2, "confidence": 0.8, "accuracy": 0.5, "ece": 0.3, "brier": 0.34, "auroc": None,
-    "bins": [
-        {"low": 0.0, "high": 0.5, "n": 0, "confidence": None, "accuracy": None, "interval": []},
-        {"low": 0.5, "high": 1.0, "n": 2, "confidence": 0.8, "accuracy": 0.5, "interval": [0.1, 0.9]},
-    ],
-}  # fmt: skip
-DOCUMENT = {"number": 7, "kind": "sums", "text": "1 + 1 = 2", "spans": [[0, 1]], "facts": ["sum:1"]}
-FOUND = {
-    "text": "1", "by": "phrase", "occurrences": 2, "documents": 1, "read": 100, "kinds": {"sums": 1}, "kind": "",
-    "page": 0, "pages": 1,
-}  # fmt: skip
-VIEWS = {
-    "BertvizView": lambda: views.BertvizView(["a", " b"], [[[[1, 0], [0.25, 0.75]]]]),
-    "ClaimCards": lambda: views.ClaimCards([CLAIM]),
-    "CorpusBrowser": lambda: views.CorpusBrowser([DOCUMENT], FOUND),
-    "DemonstrationEditor": lambda: views.DemonstrationEditor([{"text": "Good.", "label": "positive"}], "Fine."),
-    "LayerTokenLens": lambda: views.LayerTokenLens(["a", " b"], [0, 1], {"name": "probe", "scores": [[1, -1], [0, 2]]}),
-    "ModelDiff": lambda: views.ModelDiff([{"token": "Hi", "logprobs": [-1.0, -2.0]}]),
-    "PredictionCard": lambda: views.PredictionCard("Which?", ["one", "other"]),
-    "ReasoningEditor": lambda: views.ReasoningEditor("How many?", ["1 + 1 = 2"], "2"),
-    "ReliabilityDiagram": lambda: views.ReliabilityDiagram({"pebble-1m": RELIABILITY}),
-    "SampleClusters": lambda: views.SampleClusters([{"text": "Paris", "logprob": -0.5, "cluster": 0}], "Which?"),
-    "ScatterMap": lambda: views.ScatterMap([{"name": "Paris", "x": 2.4, "y": 48.9}]),
-    "SegmentAttention": lambda: views.SegmentAttention(["One.", " Two."], [[[0.25, 0.75], [1, 0]]]),
-    "SteeringDial": lambda: views.SteeringDial(["honesty"], [1, 2], "Is it true?"),
-    "TokenHeatmap": lambda: views.TokenHeatmap(["a", " b"], [1, -1]),
-}
+VIEWS = {type(make()).__name__: make for make in EVERY_VIEW.values()}
 
 
 def test_every_view_is_exported_and_has_its_three_files() -> None:
