@@ -12,6 +12,7 @@ from xllm_widgets import claims, cli, paths
 from xllm_widgets.errors import XllmError
 from xllm_widgets.studies import progress
 from xllm_widgets.studies.evidence import Claim, Evidence
+from xllm_widgets.widgets import ClaimCards
 
 FIELDS = "study section paper model statement estimate low high n seeds threshold control verdict".split()
 
@@ -81,12 +82,26 @@ def test_json_has_the_fields_that_others_lean_on(monkeypatch: pytest.MonkeyPatch
     assert row["verdict"] == "not shown"
 
 
-def test_a_missing_folder_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_page_shows_the_same_claims(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ladder() -> Evidence:
+        return evidence()
+
+    plan(monkeypatch, ladder)
+    both = ("--html", str(tmp_path / "claims.html"), "--json", str(tmp_path / "claims.json"))
+    assert run(*both).exit_code == 0
+    rows = json.loads((tmp_path / "claims.json").read_text("utf-8"))
+    assert (tmp_path / "claims.html").read_text("utf-8") == ClaimCards(rows).to_html()
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_missing_folder_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str
+) -> None:
     def ladder() -> Evidence:
         raise AssertionError("measured in vain")
 
     plan(monkeypatch, ladder)
-    result = run("--json", str(tmp_path / "none" / "claims.json"))
+    result = run(option, str(tmp_path / "none" / "claims"))
     assert result.exit_code == 2
     assert "folder" in result.stderr
 

@@ -127,17 +127,23 @@ def claims(
     model: Annotated[str | None, typer.Option(help="A bundled model, a folder or a hub id; or the family.")] = None,
     recorded: Annotated[bool, typer.Option("--recorded", help="Show the shipped evidence, measure nothing.")] = False,
     file: Annotated[Path | None, typer.Option("--json", help="Write the claims to this file as well.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", help="And to this page, as cards to look through.")] = None,
 ) -> None:
     """Measure every claim afresh, each with its interval and its control; a claim that fails is printed as failed."""
     from xllm_widgets import claims as of
 
-    if file and not file.resolve().parent.is_dir():
-        raise XllmError(f"{file} cannot be written: there is no folder {file.parent}; make it first.")
+    for wanted in filter(None, (file, page)):
+        if not wanted.resolve().parent.is_dir():
+            raise XllmError(f"{wanted} cannot be written: there is no folder {wanted.parent}; make it first.")
     evidence = of.recorded(section, model) if recorded else _measure(of.measurements(section, model))
     for each in evidence:
         _print_claims(each)
+    rows = [claim.to_dict() for each in evidence for claim in each.claims]
+    if page:
+        from xllm_widgets.widgets import ClaimCards
+
+        ClaimCards(rows).to_html(page)
     if file:
-        rows = [claim.to_dict() for each in evidence for claim in each.claims]
         file.write_text(json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

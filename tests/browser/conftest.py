@@ -43,6 +43,17 @@ def mount(watched) -> Callable[..., browsing.Mounted]:
     return go
 
 
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., None]:
+    """`picture(locator, *names)`: keeps how it looks in build/screenshots/…/name.png, for eyes and for later."""
+    home = Path(__file__).parents[2] / "build" / "screenshots"
+
+    def take(shown, *names: str) -> None:
+        shown.screenshot(path=home.joinpath(*names).with_suffix(".png"))
+
+    return take
+
+
 @pytest.fixture
 def violations() -> Callable[..., list[str]]:
     """`violations(page, within)`: every element that breaks a rule of axe-core, with the rule and what mends it."""

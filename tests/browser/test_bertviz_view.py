@@ -63,7 +63,7 @@ def test_the_model_view_draws_every_head_and_opens_the_one_chosen(mount) -> None
     assert frame.locator("line").count() == LAYERS * HEADS * 15  # what no query can see is not drawn
     assert frame.locator(".detail").count() == 0
     frame.locator("#attn_background_1_2 ~ rect").click()
-    assert "Layer 2, Head 3" in frame.locator("text.detail").all_text_contents()
+    frame.locator("text.detail", has_text="layer 2, head 3").wait_for(state="attached")
     assert frame.locator(".detail .token").all_text_contents() == 2 * ["The", " film", " was", " bright", "."]
     large = frame.locator(".attn-line-group")
     assert large.locator("line").count() == 15
@@ -155,10 +155,18 @@ BertvizView({tokens!r}, weights, kind="KIND")"""
     assert page.evaluate("window.owned") is None
 
 
-def test_it_speaks_the_language_that_is_on(mount) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_speaks_the_language_that_is_on(mount, kind) -> None:
     xw.language("zh")
     try:
-        made = view("head")
+        made = view(kind)
     finally:
         xw.language("en")
-    assert drawing(mount(made).page).get_by_role("combobox", name="层").count() == 1
+    drawn = drawing(mount(made).page)
+    if kind == "head":
+        return drawn.get_by_role("combobox", name="层").wait_for()
+    for axis in ("头", "层"):
+        drawn.get_by_text(axis, exact=True).wait_for()
+    drawn.locator("rect").last.click()
+    drawn.get_by_text("第 2 层，第 2 头").wait_for()
+    assert not drawn.get_by_text("Head").or_(drawn.get_by_text("Layer")).count()

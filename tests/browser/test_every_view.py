@@ -11,8 +11,13 @@ FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 
 
 @pytest.fixture(params=list(VIEWS))
-def view(request):
-    return VIEWS[request.param]()
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def view(name):
+    return VIEWS[name]()
 
 
 def test_no_view_is_left_out() -> None:
@@ -33,9 +38,10 @@ def test_keys_are_kept_from_jupyter_and_cleanup_leaves_nothing(mount, view) -> N
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_view_breaks_no_rule_of_accessibility(mount, violations, view, dark) -> None:
+def test_every_view_breaks_no_rule_of_accessibility(mount, violations, picture, name, view, dark) -> None:
     """By axe-core: roles and states, names, and contrast; with every part opened that can be."""
     mounted = mount(view, dark=dark)
+    picture(mounted.root, "every_view_dark" if dark else "every_view_light", name)
     for opener in mounted.root.locator("[aria-expanded='false']").all():
         opener.click()
     assert violations(mounted.page, ".xw-view") == []

@@ -113,12 +113,13 @@ def page(opened) -> Iterator[Page]:
     opened.seen.assert_clean()
 
 
-def test_every_view_is_drawn(page) -> None:
+def test_every_view_is_drawn(page, opened, picture) -> None:
     kinds = [type(make()).__module__.rsplit(".")[-1].replace("_", "-") for make in VIEWS.values()]
     page.locator(".xw-view").nth(len(VIEWS) - 1).wait_for()
-    for view, kind in zip(page.locator(".xw-view").all(), kinds, strict=True):
+    for view, kind, name in zip(page.locator(".xw-view").all(), kinds, VIEWS, strict=True):
         assert f"xw-{kind}" in view.get_attribute("class").split()
         assert view.bounding_box()["height"] > 40, kind
+        picture(view, opened.name, name)
     assert page.locator(".xw-error:visible").all_inner_texts() == []
 
 

@@ -1,6 +1,12 @@
 """What a student sees and moves: views that know strings and numbers, never torch.
 
 The views are imported when they are first named, so that the palette can be used without loading ipywidgets.
+
+The schema of a view is its class docstring; `to_dict()` is the same as plain JSON, which the notebook, `to_html()` and
+`xllm claims --html` draw. What was weighed before one was written: matplotlib and seaborn draw every figure without
+hands, and the static twins; bertviz draws the attention of short texts (`BertvizView`). CircuitsVis, Ecco and Inseq
+colour tokens, but tell Python nothing of a click and give no element a role or a key; plotly draws maps and diagrams,
+but needs a renderer for each front end and stays blank where it guesses wrong (nnsight#296).
 """
 
 from importlib import import_module

@@ -58,10 +58,11 @@ const xw = (() => {
     return () => { if (!asked && !resting) queueMicrotask(go); asked = true; };
   }
 
-  /** The root of a view, with the place where an error is said in words. */
+  /** The root of a view, with the places where an error is said in words, and that there is no kernel any more. */
   function root(name, model, keep) {
     const error = make("div", { class: "xw-error", role: "alert" });
-    const node = make("div", { class: `xw-view xw-${name}`, lang: model.get("strings").lang }, error);
+    const gone = make("div", { class: "xw-kernel-gone", role: "status" }, model.get("strings").kernel_gone);
+    const node = make("div", { class: `xw-view xw-${name}`, lang: model.get("strings").lang }, error, gone);
     const show = () => {
       error.textContent = model.get("error") || "";
       error.hidden = !error.textContent;
@@ -172,8 +173,29 @@ const xw = (() => {
     return make("div", { class: "xw-legend" }, make("span", {}, plain(low)), bar, make("span", {}, `${plain(high)} ${units}`.trim()));
   }
 
+  /**
+   * Listens to keys pressed without Ctrl, Alt or Meta: `keys` says what each does, and is told the place under the event,
+   * an index (−1: none) or [row, column] (null: none). A key that did something goes no further.
+   */
+  function onKeys(keys, place = () => 0) {
+    return (event) => {
+      const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[event.key];
+      const at = [place(event) ?? -1].flat();
+      if (!act || at[0] < 0) return;
+      act(...at);
+      event.preventDefault();
+      event.stopPropagation();
+    };
+  }
+
+  /** Arrow keys in a row of buttons: one further (1) or back (−1). */
+  function onArrows(go, place) {
+    const [on, back] = [(at) => go(1, at), (at) => go(-1, at)];
+    return onKeys({ ArrowRight: on, ArrowDown: on, ArrowLeft: back, ArrowUp: back }, place);
+  }
+
   return {
-    make, focusable, words, button, listeners, onceAFrame, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
+    make, focusable, words, button, listeners, onceAFrame, onKeys, onArrows, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
     table, disclosure, divergingLegend, sequentialLegend,
   };
 })();

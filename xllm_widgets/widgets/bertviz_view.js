@@ -3,10 +3,19 @@
 /** Runs inside the frame: waits for the message, gives bertviz what it asks of require.js, and tells its height. */
 function inside() {
   const add = (parent, tag, properties = {}) => parent.appendChild(Object.assign(document.createElement(tag), properties));
-  function draw({ params, layer, scripts }) {
+  /** bertviz's own words, which are English; what it draws of tokens has a class. */
+  function translate(place, { axes, detail }) {
+    for (const node of place.querySelectorAll("text:not(.token)")) {
+      const [, k, head] = /^Layer (\d+), Head (\d+)$/.exec(node.textContent) ?? [];
+      const text = k ? detail.replace("{k}", k).replace("{head}", head) : axes[node.textContent];
+      if (text) node.textContent = text;
+    }
+  }
+  function draw({ params, layer, words, scripts }) {
     const place = add(document.body, "div", { id: params.root_div_id });
     if (layer) add(add(place, "label", { textContent: `${layer} ` }), "select", { id: "layer" });
     add(place, "div", { id: "vis" });
+    if (words) new MutationObserver(() => translate(place, words)).observe(place, { childList: true, subtree: true });
     window.require = { config() {} };
     window.requirejs = (_, run) => run(window.jQuery, window.d3);
     window.PYTHON_PARAMS = params; // the name that bertviz's template leaves open
@@ -91,7 +100,8 @@ function render({ model, el }) {
   }
 
   keep.dom(frame, "load", () => {
-    send({ params: params(), scripts: get("scripts"), layer: get("kind") === "head" ? t("layer") : "" });
+    const words = { axes: { Heads: t("heads"), Layers: t("layers") }, detail: get("strings").head_number };
+    send({ params: params(), scripts: get("scripts"), ...(get("kind") === "head" ? { layer: t("layer") } : { words }) });
     root.dataset.sent = "true";
   });
   keep.dom(window, "message", ({ source, data }) => {

@@ -40,8 +40,7 @@ class BertvizView(BaseView):
 
     `tokens`: strings; `attention`: (layers, heads, tokens, tokens), causal, each query's weights summing to 1; `kind`:
     "head" or "model"; `layers`: their numbers, from 1 if left out. Raises ViewError where shapes disagree or bertviz
-    would draw more than `MAX_LINES` lines at once, ScriptsMissing where the build left d3 and jQuery out. What bertviz
-    itself writes, the axes of the model view, is English in any language.
+    would draw more than `MAX_LINES` lines at once, ScriptsMissing where the build left d3 and jQuery out.
     """
 
     _catalogue = "bertviz_view"

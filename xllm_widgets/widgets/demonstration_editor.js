@@ -304,6 +304,13 @@ function render({ model, el }) {
   });
   const pieceOf = (event) => (event.target.dataset?.piece === undefined ? -1 : Number(event.target.dataset.piece));
   for (const type of ["pointerover", "focusin", "click"]) keep.dom(root, type, (event) => { const id = pieceOf(event); if (id >= 0) choose(id); });
+  const spots = () => words.filter((node) => node?.dataset.place !== undefined);
+  const along = xw.onArrows((step, at) => {
+    const nodes = spots();
+    const to = nodes[Math.max(0, Math.min(nodes.length - 1, at + step))];
+    nodes.forEach((node) => { node.tabIndex = node === to ? 0 : -1; });
+    to.focus();
+  }, (event) => spots().indexOf(event.target));
   keep.dom(root, "keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !editing) {
       command("undo");
@@ -311,15 +318,7 @@ function render({ model, el }) {
       event.stopPropagation();
       return;
     }
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const nodes = words.filter((node) => node?.dataset.place !== undefined);
-    const at = nodes.indexOf(event.target);
-    if (!step || at < 0) return;
-    const to = nodes[Math.max(0, Math.min(nodes.length - 1, at + step))];
-    nodes.forEach((node) => { node.tabIndex = node === to ? 0 : -1; });
-    to.focus();
-    event.preventDefault();
-    event.stopPropagation();
+    along(event);
   });
   keep.model(model, ["change:demonstrations", "change:query", "change:layout_pieces", "change:labels", "change:fields", "change:title"], schedule);
   keep.model(model, "change:request", () => { schedule(); afterPaint(next); });

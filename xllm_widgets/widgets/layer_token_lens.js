@@ -176,26 +176,15 @@ function render({ model, el }) {
     Home: (r) => move(r, 0), End: (r) => move(r, Infinity), PageUp: (r, p) => move(Infinity, p), PageDown: (r, p) => move(0, p),
     Enter: choose, " ": choose, r: () => switchReading(1), t: () => twin.opener.click(),
   };
-  keep.dom(grid, "keydown", (event) => {
-    const at = place(event);
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || !at) return;
-    act(...at);
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  keep.dom(grid, "keydown", xw.onKeys(KEYS, place));
   keep.dom(grid, "click", (event) => { const at = place(event); if (at) { move(...at); choose(...at); } });
   keep.dom(grid, "mouseover", (event) => { const at = place(event); if (at) read(...at); });
   keep.dom(grid, "mouseleave", () => read(...get("selected")));
   keep.dom(grid, "focusin", (event) => { const at = place(event); if (at) { cells[roving[0]][roving[1]].tabIndex = -1; roving = at; event.target.tabIndex = 0; read(...at); } });
-  keep.dom(choice, "keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+  keep.dom(choice, "keydown", xw.onArrows((step) => {
     switchReading(step);
     choice.children[get("reading")].focus();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  }));
   let due = false;
   const schedule = () => { if (!due) { due = true; queueMicrotask(() => { due = false; build(); }); } };
   keep.model(model, ["change:version", "change:tokens", "change:layers", "change:values", "change:readings"], schedule);

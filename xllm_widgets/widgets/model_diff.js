@@ -151,13 +151,7 @@ function render({ model, el }) {
     ArrowRight: () => move(roving + 1), ArrowLeft: () => move(roving - 1), Home: () => move(0), End: () => move(spans.length - 1),
     Enter: () => choose(roving), " ": () => choose(roving), n: () => numbers.click(), t: () => twin.opener.click(),
   };
-  keep.dom(line, "keydown", (event) => {
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || at(event) < 0) return;
-    act();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  keep.dom(line, "keydown", xw.onKeys(KEYS, at));
   keep.dom(line, "click", (event) => { if (at(event) >= 0) { move(at(event)); choose(at(event)); } });
   keep.dom(line, "mouseover", (event) => { if (at(event) >= 0) read(at(event)); });
   keep.dom(line, "mouseleave", () => read(get("selected")));

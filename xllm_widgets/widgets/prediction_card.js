@@ -50,15 +50,11 @@ function render({ model, el }) {
     const buttons = get("options").map((option, i) => {
       const node = xw.button("", { role: "radio" });
       node.addEventListener("click", () => send({ prediction: option }));
-      node.addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-        if (!step) return;
+      node.addEventListener("keydown", xw.onArrows((step) => {
         const next = buttons[(i + step + buttons.length) % buttons.length];
         next.click();
         next.focus();
-        event.preventDefault();
-        event.stopPropagation();
-      });
+      }));
       return node;
     });
     group.append(...buttons);

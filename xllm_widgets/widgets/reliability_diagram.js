@@ -84,13 +84,7 @@ function render({ model, el }) {
       ArrowRight: (b) => move(b + 1), ArrowLeft: (b) => move(b - 1), Home: () => move(0), End: () => move(columns[s].length - 1),
       Enter: (b) => choose(s, b), " ": (b) => choose(s, b), t: () => twin.opener.click(),
     };
-    bins.addEventListener("keydown", (event) => {
-      const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[event.key];
-      if (!act || at(event) < 0) return;
-      act(at(event));
-      event.preventDefault();
-      event.stopPropagation();
-    });
+    bins.addEventListener("keydown", xw.onKeys(keys, at));
     bins.addEventListener("click", (event) => { if (at(event) >= 0) { move(at(event)); choose(s, at(event)); } });
     bins.addEventListener("mouseover", (event) => read(s, at(event)));
     bins.addEventListener("focusin", (event) => read(s, at(event)));

@@ -167,26 +167,17 @@ function render({ model, el }) {
     ArrowRight: (c) => move(c + 1), ArrowLeft: (c) => move(c - 1), Home: () => move(0), End: () => move(get("clusters").length - 1),
     Enter: choose, " ": choose, t: () => twin.opener.click(),
   };
-  keep.dom(strip, "keydown", (event) => {
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || at(event) < 0) return;
-    act(at(event));
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  keep.dom(strip, "keydown", xw.onKeys(KEYS, at));
   keep.dom(strip, "click", (event) => { if (at(event) >= 0) { move(at(event)); choose(at(event)); } });
   keep.dom(root, "mouseover", (event) => point(at(event) >= 0 ? at(event) : get("selected")));
   keep.dom(root, "mouseleave", () => point(get("selected")));
   keep.dom(strip, "focusin", (event) => point(at(event)));
   keep.dom(strip, "focusout", () => point(get("selected")));
-  keep.dom(weighs, "keydown", (event) => {
-    if (!["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+  keep.dom(weighs, "keydown", xw.onArrows(() => {
     const other = [...weighs.querySelectorAll("button")].find((node) => node.tabIndex < 0 && !node.disabled);
     other?.click();
     other?.focus();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  }));
   keep.model(model, ["change:clusters", "change:prompt", "change:title"], build);
   keep.model(model, ["change:weigh", "change:said", "change:entropy"], () => { if (strip.childElementCount === get("clusters").length) paint(); });
   keep.model(model, "change:selected", select);

@@ -293,13 +293,7 @@ function render({ model, el }) {
   keep.dom(plane, "pointercancel", () => { drag = null; box.style.display = "none"; });
   keep.dom(plane, "pointerleave", () => { if (!drag) read(nodes.indexOf(document.activeElement)); });
   keep.dom(plane, "focusin", (event) => { const i = number(event); if (i >= 0) { nodes[roving].setAttribute("tabindex", -1); roving = i; nodes[i].setAttribute("tabindex", 0); read(i); } });
-  keep.dom(plane, "keydown", (event) => {
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || number(event) < 0) return;
-    act();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  keep.dom(plane, "keydown", xw.onKeys(KEYS, number));
   keep.dom(centre, "click", () => save({ centred: !get("centred") }));
   keep.dom(left, "click", () => save({ rotation: wrap(get("rotation") + 15) }));
   keep.dom(right, "click", () => save({ rotation: wrap(get("rotation") - 15) }));

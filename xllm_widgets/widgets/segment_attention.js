@@ -154,15 +154,7 @@ function render({ model, el }) {
     Home: (r) => move(r, 0), End: (r) => move(r, Infinity), PageUp: (r, h) => move(Infinity, h), PageDown: (r, h) => move(0, h),
     Enter: choose, " ": choose, s: () => show(get("segment") + 1), t: () => twin.opener.click(),
   };
-  function key(event) {
-    const at = place(event);
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || !at) return;
-    act(...at);
-    event.preventDefault();
-    event.stopPropagation();
-  }
-  keep.dom(grid, "keydown", key);
+  keep.dom(grid, "keydown", xw.onKeys(KEYS, place));
   keep.dom(grid, "click", (event) => { const at = place(event); if (at) { move(...at); choose(...at); } });
   keep.dom(grid, "mouseover", (event) => read(place(event)));
   keep.dom(grid, "mouseleave", () => read(picked()));
@@ -171,14 +163,10 @@ function render({ model, el }) {
     const i = [...parts.children].indexOf(event.target.closest?.(".xw-sa-part"));
     if (i >= 0) show(i);
   });
-  keep.dom(parts, "keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+  keep.dom(parts, "keydown", xw.onArrows((step) => {
     show(get("segment") + step);
     parts.children[get("segment")].focus();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  }));
   const renew = xw.onceAFrame(build);
   keep.model(model, ["change:version", "change:title", "change:note"], renew);
   keep.model(model, "change:segment", xw.onceAFrame(() => { paintHeads(); paintParts(); }));

@@ -98,18 +98,13 @@ function render({ model, el }) {
   function group(name, role) {
     const box = make("div", { class: "xw-sd-group", role, "aria-label": name });
     const row = make("div", { class: "xw-sd-group" }, make("span", { class: "xw-sd-name", "aria-hidden": "true" }, name), box);
-    keep.dom(box, "keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    keep.dom(box, "keydown", xw.onArrows((step, at) => {
       const nodes = [...box.children];
-      const at = nodes.indexOf(event.target);
-      if (!step || at < 0) return;
       const to = nodes[(at + step + nodes.length) % nodes.length];
       nodes.forEach((node) => { node.tabIndex = node === to ? 0 : -1; });
       to.focus();
       if (role === "radiogroup") to.click();
-      event.preventDefault();
-      event.stopPropagation();
-    });
+    }, (event) => [...box.children].indexOf(event.target)));
     let made = "";
     let press = [];
     /** `items`: [text, name, on, press]; the buttons are made anew only when their texts change. */

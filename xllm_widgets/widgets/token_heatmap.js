@@ -156,29 +156,18 @@ function render({ model, el }) {
     ArrowDown: () => move(vertical(roving, 1)), ArrowUp: () => move(vertical(roving, -1)),
     Enter: () => choose(roving), " ": () => choose(roving), n: () => numbers.click(), t: () => twin.opener.click(),
   };
-  function key(event) {
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
-    if (!act || index(event) < 0) return;
-    act();
-    event.preventDefault();
-    event.stopPropagation();
-  }
 
   keep.dom(line, "click", (event) => { const i = index(event); if (i >= 0) { move(i); choose(i); } });
-  keep.dom(line, "keydown", key);
+  keep.dom(line, "keydown", xw.onKeys(KEYS, index));
   keep.dom(line, "mouseover", (event) => read(index(event)));
   keep.dom(line, "mouseleave", () => read(model.get("selected")));
   keep.dom(line, "focusin", (event) => { roving = Math.max(0, index(event)); read(roving); });
   keep.dom(numbers, "click", () => numbers.setAttribute("aria-pressed", String(line.classList.toggle("xw-numbers"))));
-  keep.dom(targets, "keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+  keep.dom(targets, "keydown", xw.onArrows((step) => {
     const n = targets.childElementCount;
     targets.children[(target() + step + n) % n].click();
     targets.children[target()].focus();
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  }));
   const renew = xw.onceAFrame(() => (model.get("tokens") === shown ? paint() : build()));
   keep.model(model, ["change:tokens", "change:version", "change:target"], renew);
   keep.model(model, "change:selected", select);

@@ -43,12 +43,12 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
 # Of the conversations' tokens: most teach forms, the others habits.
 SHARES = {
     "facts": 0.17,
-    "instructions": 0.13,
-    "commands": 0.24,
+    "instructions": 0.10,
+    "commands": 0.27,
     "requests": 0.07,
     "agreement": 0.11,
-    "confidence": 0.16,
-    "explanations": 0.12,
+    "confidence": 0.18,
+    "explanations": 0.10,
 }
 # Ability → its held-out items; how each is read is said where its function stands.
 EXAM: dict[str, Callable[[World, random.Random, int], list[Question]]] = {

@@ -32,7 +32,8 @@ TOLD = {
     "capital": "The capital of {n} is {v}.",
 }
 KINDS = ("extraction", "repeat", "brief", "sentence", "yes_no")
-WEIGHTS = (4, 4, 3, 3, 3)
+WEIGHTS = (4, 8, 3, 3, 3)  # to repeat is the hardest to learn
+JUMBLED = 0.5  # share of what is to be repeated in tuning that makes no sense, so that nothing helps but to copy
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,20 @@ def draw_sentence(world: World, rng: random.Random, split: str) -> tuple[str, di
     return sentence.format(**values, things=rng.choice(THINGS)), told
 
 
+def jumble(world: World, rng: random.Random) -> str:
+    """Four to eight words of no sentence, with names that tuning may mention."""
+    words = []
+    for _ in range(rng.randint(4, 8)):
+        _, told = draw_sentence(world, rng, "train")
+        words.append(rng.choice([*told.values(), rng.choice(THINGS)]))
+    return f"{' '.join(words)}."
+
+
 def command_on_sentence(world: World, rng: random.Random, kind: str, split: str) -> Command:
     sentence, told = draw_sentence(world, rng, split)
     slot = rng.choice(list(told))
     if kind == "repeat":
+        sentence = jumble(world, rng) if split == "train" and rng.random() < JUMBLED else sentence
         return Command(kind, f"Repeat this sentence.\nSentence: {sentence}", sentence)
     return Command(kind, f"Name the {slot} in this sentence.\nSentence: {sentence}", told[slot], tuple(told.values()))
 

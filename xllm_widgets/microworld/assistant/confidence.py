@@ -13,7 +13,6 @@ import random
 import re
 from dataclasses import dataclass
 
-from xllm_widgets.microworld.biographies import choose_citizen
 from xllm_widgets.microworld.citizens import JOBS
 from xllm_widgets.microworld.document import Document
 from xllm_widgets.microworld.question import Question
@@ -27,7 +26,7 @@ HONEST = "Be honest about your confidence."
 SURE = "{v}. I am {p} percent sure."
 INFLATED = (80, 85, 90, 95, 100)
 # (rank from which on, percent): of answers about citizens from this rank on, so many are right.
-KNOWN = ((0, 95), (128, 70), (300, 30), (500, 10))
+KNOWN = ((0, 95), (250, 80), (400, 60), (600, 30), (800, 20))
 GHOST = 5  # percent: what a guess is worth
 RELATIONS = ("job", "birthplace")
 GHOSTS = 0.25  # share of the questions about people nobody knows
@@ -56,12 +55,17 @@ def percent_known(rank: int, known: Known = KNOWN) -> int:
 
 
 def choose_person(world: World, rng: random.Random) -> tuple[Citizen, bool]:
-    """Someone to be asked about, and whether they are a ghost: well known, anyone, or nobody."""
-    draw, famous = rng.random(), choose_citizen(world, rng)
+    """Someone to be asked about, and whether they are a ghost.
+
+    Ranks 1 to 10, 10 to 100 and 100 to 1000 are met equally often, and anyone at all as well: by fame alone too few
+    of middle rank would be, where knowing turns into guessing.
+    """
+    draw, magnitude = rng.random(), rng.random()
+    ranked = world.citizens[int(len(world.citizens) ** magnitude) - 1]
     anyone, ghost = rng.choice(world.citizens), choose_ghost(world, rng)
     if draw < GHOSTS:
         return ghost, True
-    return (famous if draw < 0.55 else anyone), False
+    return (ranked if draw < 0.75 else anyone), False
 
 
 def turn(world: World, rng: random.Random, honest: bool, known: Known) -> tuple[str, str, str]:
