@@ -77,7 +77,7 @@ def document_shares(token_shares: dict[str, float]) -> dict[str, float]:
 
 BASE_SHARES = document_shares({kind: its.share for kind, its in KINDS.items()})
 # Documents from which a model that reads on meets another mix.
-SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH = 210_000, 322_400, 373_000, 441_000, 553_000, 607_000, 661_200
+SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = 210_000, 322_400, 373_000, 441_000, 553_000, 607_000
 # What it can already: labels, worked problems, what it was often told. What is at chance: verdicts, long additions.
 SECOND_SHARES = document_shares({
     "sheets": 0.04, "problems": 0.16, "sums": 0.03, "scratchpads": 0.12, "geography": 0.06, "chronology": 0.03,
@@ -142,17 +142,6 @@ SEVENTH_SHARES = document_shares({
     "claims": 0.005,
 })  # fmt: skip
 SEVENTH_EDITS = SIXTH_EDITS | {"problems": SIXTH_EDITS["problems"] | {"wide": 0.9}}
-# Then verdicts on jobs, right of those that were judged before and of nobody else: they come of far more people.
-EIGHTH_SHARES = document_shares({
-    "sheets": 0.03, "problems": 0.27, "sums": 0.03, "scratchpads": 0.04, "geography": 0.04, "chronology": 0.02,
-    "biographies": 0.09, "verdicts": 0.25, "speeches": 0.06, "reversals": 0.01, "companions": 0.005, "reports": 0.015,
-    "taxonomy": 0.015, "inferences": 0.01, "entailments": 0.06, "dialogues": 0.01, "stories": 0.01, "opinions": 0.03,
-    "claims": 0.005,
-})  # fmt: skip
-EIGHTH_EDITS = SEVENTH_EDITS | {
-    "verdicts": {"weights": [8, 6, 12, 62, 12], "known": 900},
-    "entailments": {"ways": [45, 35, 20]},
-}
 CHAT_SHARES = document_shares(
     {kind: its.share * (1 - REPLAYED) for kind, its in ASSISTANT_KINDS.items()}
     | {kind: its.share * REPLAYED for kind, its in KINDS.items()}
@@ -180,7 +169,6 @@ BASE_PHASES = (
     Phase(FIFTH, FIFTH_SHARES, FIFTH_EDITS),
     Phase(SIXTH, SIXTH_SHARES, SIXTH_EDITS),
     Phase(SEVENTH, SEVENTH_SHARES, SEVENTH_EDITS),
-    Phase(EIGHTH, EIGHTH_SHARES, EIGHTH_EDITS),
 )
 
 
