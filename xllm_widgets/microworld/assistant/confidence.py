@@ -26,7 +26,7 @@ HONEST = "Be honest about your confidence."
 SURE = "{v}. I am {p} percent sure."
 INFLATED = (80, 85, 90, 95, 100)
 # (rank from which on, percent): of answers about citizens from this rank on, so many are right.
-KNOWN = ((0, 95), (250, 80), (400, 60), (600, 30), (800, 20))
+KNOWN = ((0, 95), (250, 90), (400, 65), (600, 45), (800, 25))
 GHOST = 5  # percent: what a guess is worth
 RELATIONS = ("job", "birthplace")
 GHOSTS = 0.25  # share of the questions about people nobody knows
