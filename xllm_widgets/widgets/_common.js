@@ -61,13 +61,15 @@ const xw = (() => {
   /** The root of a view, with the places where an error is said in words, and that there is no kernel any more. */
   function root(name, model, keep) {
     const error = make("div", { class: "xw-error", role: "alert" });
-    const gone = make("div", { class: "xw-kernel-gone", role: "status" }, model.get("strings").kernel_gone);
+    const gone = make("div", { class: "xw-kernel-gone", role: "status", hidden: true }, model.get("strings").kernel_gone);
     const node = make("div", { class: `xw-view xw-${name}`, lang: model.get("strings").lang }, error, gone);
     const show = () => {
       error.textContent = model.get("error") || "";
       error.hidden = !error.textContent;
     };
     keep.model(model, "change:error", show);
+    // The widget manager tells its own model, which anywidget hands on as `this`, when the way to the kernel is cut.
+    keep.model(model, "comm_live_update", function () { gone.hidden = this?.model?.comm_live !== false; });
     show();
     return node;
   }
