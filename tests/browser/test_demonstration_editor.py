@@ -142,7 +142,7 @@ def test_errors_stand_under_the_editor_in_words(mount, view):
         raise ValueError("no such luck")
 
     view.on_ask(fail)
-    page.get_by_role("button", name="shuffle").click()
+    page.get_by_role("button", name="shuffle", exact=True).click()
     page.locator('[role="alert"]', has_text="no such luck").wait_for()
     assert numbers(page) == ["50 %", "50 %"]  # the last good picture stands
 

@@ -28,13 +28,14 @@ def test_every_knob_of_every_study_has_a_name_and_no_other_has() -> None:
 
 def test_a_panel_speaks_chinese_and_its_code_does_not_change(follower) -> None:
     panel = lab(flipped_labels, follower, **TINY)
-    buttons = [panel.run_button, panel.stop_button, panel.shows_control, panel.shows_code]
-    assert [button.description for button in buttons] == ["运行", "停止", "显示零假设对照", "显示代码"]
+    buttons = [panel.run_button, panel.stop_button, panel.shows_control]
+    assert [button.description for button in buttons] == ["运行", "停止", "显示零假设对照"]
     assert [each.input.description for each in panel.controls][:2] == ["翻转 flipped", "示例 shots"]
     assert panel.cost.value.startswith("在此大约需要 ")
     panel.run()
-    assert panel.cards.strings["verdict"] == "结论"
-    assert "shots=2" in panel.code.value
+    assert panel.cost.value.startswith("在此用时 ")
+    assert (panel.cards.strings["verdict"], panel.cards.strings["show_code"]) == ("结论", "显示代码")
+    assert "shots=2" in panel.cards.code
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(74, "74 秒"), (600, "10 分钟"), (9000, "2.5 小时")])

@@ -12,6 +12,7 @@ import scripted_models as scripted
 from xllm_widgets.classroom import journal
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.lab import Lab, lab
+from xllm_widgets.lab.panel import Job
 from xllm_widgets.studies import registry
 from xllm_widgets.studies.evidence import judge
 from xllm_widgets.studies.in_context_learning import flipped_labels, unrelated_labels
@@ -46,7 +47,7 @@ def test_every_study_has_a_panel_that_runs(info, pebble):
         again = judge(c.estimate, c.low, c.high, threshold=c.threshold, null=c.null, control=c.control, claim=c.kind)
         assert again == c.verdict
     scope: dict = {}
-    exec(panel.code.value, scope)
+    exec(panel.cards.code, scope)
     assert scope["evidence"].to_json() == evidence.to_json()
 
 
@@ -66,7 +67,7 @@ def test_controls_follow_the_signature(follower):
     assert box(panel, "flipped").value == "0, 0.25, 0.5, 0.75, 1"
     box(panel, "flipped").value = "0, 1"
     assert panel.run().knobs["flipped"] == (0, 1)
-    assert "flipped=(0, 1)" in panel.code.value
+    assert "flipped=(0, 1)" in panel.cards.code
 
 
 @pytest.mark.parametrize(("typed", "read"), [("", None), (" yes , no", ("yes", "no"))])
@@ -81,7 +82,7 @@ def test_a_table_is_kept_and_named(follower):
     panel = lab(flipped_labels, follower, data=rows, draws=1, **TINY)
     assert "DataFrame" in box(panel, "data").value
     assert panel.run().knobs["data"] is rows
-    assert "data=data" in panel.code.value
+    assert "data=data" in panel.cards.code
 
 
 def test_errors_are_sentences_and_the_panel_goes_on(follower):
@@ -149,8 +150,20 @@ def test_the_cost_follows_the_trials_without_measuring_again(follower):
 
 def test_a_large_model_is_not_run_before_it_is_asked(follower):
     follower.n_parameters = 10**9
-    panel = lab(flipped_labels, follower)
+    panel = lab(flipped_labels, follower, **TINY)
     assert follower.prompts == []
+    assert "while it runs" in panel.cost.value
+
+
+def test_a_run_says_what_it_took_and_what_the_next_will_take(follower, monkeypatch):
+    follower.n_parameters = 10**9
+    panel = lab(flipped_labels, follower, **TINY)
+    monkeypatch.setattr(Job, "__post_init__", lambda job: setattr(job, "started", job.started - 300), raising=False)
+    panel.run()
+    assert panel.cost.value == "took 5 min here"
+    box(panel, "trials").value = 2 * TINY["trials"]
+    assert panel.cost.value == "about 10 min here"
+    box(panel, "shots").value = 4
     assert "while it runs" in panel.cost.value
 
 

@@ -67,7 +67,7 @@ def test_the_curve_is_that_of_the_study():
 
 def test_nothing_is_written_twice():
     view = lab_of(TOM.steps[0]).refresh()
-    lm = view._callback.lm._lm
+    lm = view._callback.answer.lm._lm
     assert lm.written == 3 * 12  # none, one and both steps kept; the last serves answers and curve
     view.falsify(1)
     view.refresh()
@@ -104,7 +104,7 @@ def test_without_steps_there_is_one_point_and_no_decisive_step():
     assert view.curve["done"]
     assert [p["kept"] for p in view.curve["points"]] == [0]
     assert view.curve["decisive"] is None
-    assert any(prompt.endswith(f"Question: {TOM.question}\nAnswer:") for prompt in view._callback.lm.prompts)
+    assert any(prompt.endswith(f"Question: {TOM.question}\nAnswer:") for prompt in view._callback.answer.lm.prompts)
 
 
 def test_where_the_model_shows_log_p_the_answer_at_once_is_exact():
@@ -183,7 +183,7 @@ def test_a_real_model_answers_for_every_edit(pebble):
     assert view.error == ""
     assert sum(row["share"] for row in view.answers["rows"]) == pytest.approx(1)
     asked = Solution(view.question, view.texts, view.answer)
-    prompt = render_steps(view._callback.demonstrations, asked, concluding=True)
+    prompt = render_steps(view._callback.answer.demonstrations, asked, concluding=True)
     expected = np.exp(pebble.logprobs([prompt], [f" {view.answer}."])[0, 0])
     assert view.answers["rows"][0]["at_once"] == pytest.approx(expected, abs=1e-4)
     assert [p["kept"] for p in view.curve["points"]] == [0, 1, 2]

@@ -111,7 +111,9 @@ def test_the_lens_shows_the_probe_and_the_next_word(pebble):
     rng = np.random.default_rng(0)
     probe = {1: Reading(rng.normal(size=pebble.width), rng.normal(size=pebble.width))}
     view = lens_lab(pebble, PROMPT, {"mine": probe}, targets=[" Norway"])
-    assert [reading["name"] for reading in view.readings] == ["mine", "next word", "next word Norway"]
+    assert [reading["name"] for reading in view.readings] == [
+        "mine", "next word", "next word Norway", "control: a random direction",
+    ]  # fmt: skip
     assert view.layers == list(range(pebble.n_layers + 1))
     own = probe_lens(pebble, PROMPT, {1: probe[1].direction}, {1: probe[1].centre})
     special = np.array(pebble.tokens(PROMPT).special)
@@ -119,6 +121,16 @@ def test_the_lens_shows_the_probe_and_the_next_word(pebble):
     assert np.isnan(view.scores[0][1][special]).all()
     assert np.isnan(np.delete(view.scores[0], 1, axis=0)).all()
     assert view.scores[2][-1, -1] == pytest.approx(np.exp(pebble.logprobs([PROMPT], [" Norway"])[0, 0]), rel=1e-2)
+
+
+def test_the_null_control_of_the_lens_is_a_random_direction_in_the_probes_colours(pebble):
+    view, again, other = (lens_lab(pebble, PROMPT, seed=seed, **FEW) for seed in (0, 0, 1))
+    probe, null = view.scores[0], view.scores[-1]
+    assert view.readings[-1]["limits"] == pytest.approx(view.readings[0]["limits"])
+    assert (np.isnan(null) == np.isnan(probe)).all()
+    np.testing.assert_array_equal(null, again.scores[-1])
+    assert not np.allclose(null, other.scores[-1], equal_nan=True)
+    assert not np.allclose(null, probe, equal_nan=True)
 
 
 def test_the_lens_reads_speakers_by_itself(pebble):

@@ -64,7 +64,7 @@ def test_the_page_is_written_where_asked(tmp_path) -> None:
     assert tmp_path.joinpath("page.html").read_text("utf-8") == page
 
 
-@pytest.mark.parametrize("name", [*NAMES, "_common", "_host"])
+@pytest.mark.parametrize("name", [*NAMES, "_access", "_common", "_host"])
 def test_scripts_fetch_nothing_and_write_no_markup(name) -> None:
     source = FOLDER.joinpath(f"{name}.js").read_text("utf-8")
     forbidden = ["http:", "https:", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "fetch("]

@@ -78,6 +78,19 @@ def test_neutralising_one_word_keeps_its_capital():
         view.neutralise_word(0, 9)
 
 
+def test_shuffled_labels_stand_at_other_texts_and_are_the_same_labels():
+    cards = [{"text": f"review {i}", "label": "positive" if i < 3 else "negative"} for i in range(6)]
+    view, again = (DemonstrationEditor(cards, "q") for _ in range(2))
+    view.shuffle_labels(1)
+    again.shuffle_labels(1)
+    labels = [card["label"] for card in view.demonstrations]
+    assert labels == [card["label"] for card in again.demonstrations]
+    assert labels != [card["label"] for card in cards]
+    assert sorted(labels) == sorted(card["label"] for card in cards)
+    assert [card["text"] for card in view.demonstrations] == [card["text"] for card in cards]
+    assert [card["given"] for card in view.demonstrations] == [card["label"] for card in cards]
+
+
 def test_undo_goes_back_edit_by_edit():
     view = editor()
     prompts = [view.prompt]

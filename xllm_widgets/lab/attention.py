@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xllm_widgets.errors import MissingSight, XllmError
+from xllm_widgets.lab.code import with_code, with_cost
 from xllm_widgets.widgets.language import speech
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ NOTHING = 1e-3  # a share that small is rounding
 _PIECE = re.compile(r"\s*(?:[^\n.!?。！？]|[.!?](?![\s.!?]|$))*[.!?。！？]*")
 
 
+@with_code()
+@with_cost
 def head_view(lm: Any, text: str, *, layers: Sequence[int] | None = None) -> BertvizView | SegmentAttention:
     """Which token looks at which, one layer at a time? bertviz's head view of a short text.
 
@@ -31,6 +34,8 @@ def head_view(lm: Any, text: str, *, layers: Sequence[int] | None = None) -> Ber
     return _bertviz(lm, text, "head", layers)
 
 
+@with_code()
+@with_cost
 def model_view(lm: Any, text: str, *, layers: Sequence[int] | None = None) -> BertvizView | SegmentAttention:
     """Which token looks at which, in all layers and heads at once? bertviz's model view of a short text.
 
@@ -39,6 +44,8 @@ def model_view(lm: Any, text: str, *, layers: Sequence[int] | None = None) -> Be
     return _bertviz(lm, text, "model", layers)
 
 
+@with_code()
+@with_cost
 def segment_view(
     lm: Any, text: str, segments: Sequence[tuple[int, int]] | None = None, **view: Any
 ) -> SegmentAttention:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from xllm_widgets.lab.code import Timed, with_code
 from xllm_widgets.microworld.corpus import Corpus
 from xllm_widgets.microworld.index import whole_words
 from xllm_widgets.widgets.language import speech
@@ -18,6 +19,7 @@ EXAMPLES = ("Paris", "the capital of France", "capital:France", "Answer: east")
 _FACT = re.compile(r"[a-z]+:\S.*")
 
 
+@with_code()
 def corpus_lab(corpus: str | Corpus, text: str = "", *, page_size: int = 5, **browser: Any) -> CorpusBrowser:
     """What did this model read about …? Every document of its education, searched by phrase or by fact.
 
@@ -32,7 +34,7 @@ def corpus_lab(corpus: str | Corpus, text: str = "", *, page_size: int = 5, **br
     known = Corpus.of(corpus) if isinstance(corpus, str) else corpus
     title = speech("lab")("taught", corpus=corpus) if isinstance(corpus, str) else ""
     view = CorpusBrowser(**{"title": title, "examples": list(EXAMPLES), **browser})
-    view.on_search(LookUps(known, page_size))
+    view.on_search(Timed(LookUps(known, page_size)))
     view.search(text)
     return view
 

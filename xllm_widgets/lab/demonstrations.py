@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xllm_widgets.errors import MissingSight, PromptError, XllmError
+from xllm_widgets.lab.code import Timed, Write, with_code
 from xllm_widgets.methods.attribution import METHODS
 from xllm_widgets.methods.stepwise import StepwiseOcclusion
 from xllm_widgets.microworld import reviews
@@ -30,6 +31,11 @@ PART_SECONDS = 0.08
 Group = tuple[int, int]
 
 
+def _edited(view: DemonstrationEditor) -> Callable[[Write], str]:
+    return lambda write: write(demonstrations=[dict(card) for card in view.demonstrations], query=view.query)
+
+
+@with_code(_edited)
 def demonstration_lab(
     lm: LanguageModel,
     demonstrations: Sequence[dict[str, str] | tuple[str, str]] | None = None,
@@ -57,7 +63,7 @@ def demonstration_lab(
     asked = held_out_query(seed) if query is None else query
     view = DemonstrationEditor(shown, asked, labels or LABELS, neutral=neutral_words(), **editor)
     view.explainer = explain_review
-    view.on_ask(Answers(lm, method))
+    view.on_ask(Timed(Answers(lm, method)))
     return view
 
 

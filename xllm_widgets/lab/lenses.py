@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xllm_widgets.errors import MissingSight
+from xllm_widgets.lab.code import with_code, with_cost
 from xllm_widgets.methods.lens import Lens, logit_lens, probe_lens
 from xllm_widgets.studies.representation_items import draw_facts, voice_for
 from xllm_widgets.studies.representation_reading import Reading, read_pairs, readings_anywhere
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
 
 
+@with_code()
+@with_cost
 def lens_lab(
     lm: Any,
     prompt: str | None = None,
@@ -35,7 +38,8 @@ def lens_lab(
     `prompt`: left out, what a lying speaker (an `honest` one) says of an unseen fact. `probes`: name → layer →
     `Reading` (direction, centre); left out, honest or lying, by logistic regression at all places behind the speaker
     word of `trials` pairs of `data`. Special tokens, which say nothing, are left blank. `targets`: continuations whose
-    probability the logit lens follows, beside the likeliest token. Other keywords go to the `LayerTokenLens`. Raises
+    probability the logit lens follows, beside the likeliest token. The null control comes last: a random direction in
+    the first probe's place, drawn in that probe's colours. Other keywords go to the `LayerTokenLens`. Raises
     MissingSight for a model that shows no activations.
     """
     from xllm_widgets.widgets.layer_token_lens import LayerTokenLens
@@ -59,6 +63,10 @@ def lens_lab(
     for target in targets:
         named = say("next_word_is", target=target.strip()), say("p_target", target=repr(target))
         readings += [_words(*named, logit_lens(lm, prompt, target=target))]
+    for probe in list(probes.values())[:1]:
+        null = _probe(say("random_direction"), say("norms_along"), _projected(lm, prompt, _random(probe, seed)), layers,
+                      special)  # fmt: skip
+        readings += [{**null, "limit": float(np.nanmax(np.abs(readings[0]["scores"])))}]  # in the probe's own colours
     return LayerTokenLens(lm.tokens(prompt).strings, layers, readings, **lens)
 
 
@@ -69,6 +77,12 @@ def said_by(lm: Any, honest: bool, seed: int = 0, data: Any = None) -> str:
     (fact,) = draw_facts(lm, 1, "test", "test", seed, data)
     voice, who = voice_for(lm), random.Random(f"speaker {seed}").choice(PEOPLE)
     return voice.prompt(voice.words(honest, True)[0], who, fact.told if honest else fact.mistold)
+
+
+def _random(probe: Mapping[int, Reading], seed: int) -> dict[int, Reading]:
+    """The null control of a probe: a random direction at each of its layers, from the same centre."""
+    rng = np.random.default_rng(seed)
+    return {k: Reading(rng.normal(size=np.shape(one.direction)), one.centre) for k, one in probe.items()}
 
 
 def _projected(lm: Any, prompt: str, probe: Mapping[int, Reading]) -> Lens:

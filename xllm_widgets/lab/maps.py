@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.errors import MissingSight, XllmError
+from xllm_widgets.lab.code import with_code, with_cost
 from xllm_widgets.studies.representation_space import hidden_map
 from xllm_widgets.studies.representation_truth import truth_plane
 from xllm_widgets.widgets.language import speech
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 SUBJECTS = ("space", "time", "truth")
 
 
+@with_code()
+@with_cost
 def map_lab(
     lm: Any,
     subject: str = "space",

@@ -14,9 +14,10 @@ import ipywidgets
 
 from xllm_widgets.classroom import journal, predictions
 from xllm_widgets.errors import XllmError
+from xllm_widgets.lab.access import PANEL, Access
 from xllm_widgets.lab.controls import control
 from xllm_widgets.lab.demonstrations import demonstration_lab
-from xllm_widgets.lab.durations import in_words
+from xllm_widgets.lab.durations import in_words, measured
 from xllm_widgets.studies import progress, registry
 from xllm_widgets.widgets.claim_cards import ClaimCards
 from xllm_widgets.widgets.language import speech
@@ -33,6 +34,8 @@ EDITORS = {"contrastive_demonstrations": demonstration_lab}
 QUICK = 20_000_000
 """Parameters up to which the cost is measured before it is asked for: the first part then takes about a second."""
 
+_BAR, _PICTURE = "xw-panel-bar", "xw-panel-picture"  # classes, by which `Access` finds them
+
 BLINK = 0.2  # seconds between two looks at a running study
 
 
@@ -47,6 +50,7 @@ class Job:
     stop: bool = False
     evidence: Evidence | None = None
     error: str = ""
+    seconds: float = 0.0
 
     def report(self, stage: str, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -86,6 +90,7 @@ class Lab(ipywidgets.VBox):
         self._seconds_a_trial: dict[str, float] = {}
         self._build()
         super().__init__(children=self._parts())
+        self.add_class(PANEL)
         self._settings_changed()
 
     def run(self) -> Evidence | None:
@@ -123,13 +128,13 @@ class Lab(ipywidgets.VBox):
         self.bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "340px", "visibility": "hidden"})
         self.cards = ClaimCards()
         self.picture = ipywidgets.Image(format="png", layout={"display": "none", "max_width": "820px"})
+        for part, name in ((self.bar, _BAR), (self.picture, _PICTURE)):
+            part.add_class(name)
+        self.access = Access(attributes={_BAR: {"aria-label": self.say("progress")}}, layout={"display": "none"})
         self.shows_control = ipywidgets.Checkbox(value=True, description=self.say("show_control"), indent=False)
-        self.shows_code = ipywidgets.ToggleButton(value=False, description=self.say("show_code"))
-        self.code = ipywidgets.Textarea(disabled=True, layout={"display": "none", "width": "820px", "height": "190px"})
         self.run_button.on_click(lambda _: self._clicked())
         self.stop_button.on_click(lambda _: self.stop())
         self.shows_control.observe(lambda _: self._show_claims(), names="value")
-        self.shows_code.observe(lambda _: self._show_code(), names="value")
         for each in self.controls:
             each.input.observe(lambda _: self._settings_changed(), names="value")
 
@@ -138,8 +143,8 @@ class Lab(ipywidgets.VBox):
         told = {"question": self.info.question, "paper": self.info.paper, "model": self.lm.name}
         question = ipywidgets.Label(self.say("question", **told))
         inputs = ipywidgets.HBox([each.input for each in self.controls], layout={"flex_flow": "row wrap"})
-        buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.shows_code, self.cost])
-        below = [self.bar, self.status, self.shows_control, self.cards, self.picture, self.code]
+        buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.cost])
+        below = [self.bar, self.status, self.shows_control, self.cards, self.picture, self.access]
         return [*editor, question, inputs, *filter(None, [self.prediction]), buttons, *below]
 
     def _knobs(self) -> dict[str, Any]:
@@ -151,21 +156,26 @@ class Lab(ipywidgets.VBox):
         """Cost and code follow the settings."""
         try:
             knobs = self._knobs()
-            self._show_code()
+            self.cards.code = registry.code(self.study, self.lm.name, knobs)
             self.status.value = ""
             self.cost.value = self._cost(knobs)
         except XllmError as wrong:
             self.status.value, self.cost.value = str(wrong), ""
 
     def _cost(self, knobs: dict[str, Any]) -> str:
-        if self.lm.n_parameters > QUICK:
-            return self.say("cost_unknown")
-        trials = knobs.get("trials", 1)
-        kind = repr({name: value for name, value in knobs.items() if name != "trials"})
+        trials, kind = knobs.get("trials", 1), _kind(knobs)
         if kind not in self._seconds_a_trial:
+            if self.lm.n_parameters > QUICK:
+                return self.say("cost_unknown")
             seconds = registry.estimate_seconds(self.study, self.lm, parts=1, **knobs)
             self._seconds_a_trial[kind] = seconds / trials
         return self.say("cost", time=in_words(self.say, self._seconds_a_trial[kind] * trials))
+
+    def _show_cost(self, job: Job) -> None:
+        """What the run took; a whole one says what the next will take, for a model of any size."""
+        self.cost.value = self.say("took", time=measured(self.say, job.seconds))
+        if not job.stop:
+            self._seconds_a_trial[_kind(job.knobs)] = job.seconds / job.knobs.get("trials", 1)
 
     # --- Run ---
 
@@ -213,6 +223,7 @@ class Lab(ipywidgets.VBox):
             job.error = str(wrong)
         except Exception as wrong:
             job.error = f"This could not be computed ({type(wrong).__name__}: {wrong})."
+        job.seconds = time.monotonic() - job.started
 
     async def _follow(self, job: Job, worker: threading.Thread) -> None:
         while worker.is_alive():
@@ -232,6 +243,7 @@ class Lab(ipywidgets.VBox):
         if job.evidence is None:
             return
         self.evidence = job.evidence
+        self._show_cost(job)
         try:
             self._show_evidence(job.evidence)
         except XllmError as wrong:
@@ -246,6 +258,7 @@ class Lab(ipywidgets.VBox):
         )  # fmt: skip
         self.status.value = " · ".join(filter(None, [*evidence.notes, said]))
         self._show_claims()
+        self.access.attributes = {**self.access.attributes, _PICTURE: {"alt": evidence.describe()}}
         self.picture.value, self.picture.layout.display = evidence.to_png(), None
         if self.prediction is not None:
             self.prediction.score(self.outcome(evidence))
@@ -255,10 +268,6 @@ class Lab(ipywidgets.VBox):
             return
         hidden = {} if self.shows_control.value else {"control": None}
         self.cards.claims = [claim.to_dict() | hidden for claim in self.evidence.claims]
-
-    def _show_code(self) -> None:
-        self.code.value = registry.code(self.study, self.lm.name, self._knobs())
-        self.code.layout.display = None if self.shows_code.value else "none"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live panel, and words and picture for wherever widgets do not run."""
@@ -292,6 +301,11 @@ def lab(
     function = study if hasattr(study, "info") else registry.run_of(info)
     scoring = outcome or (first_verdict if prediction is not None and prediction.options else first_claim)
     return Lab(function, lm, prediction=prediction, outcome=scoring, **knobs)  # type: ignore[arg-type]
+
+
+def _kind(knobs: dict[str, Any]) -> str:
+    """Runs of one kind differ in nothing but their trials."""
+    return repr({name: value for name, value in knobs.items() if name != "trials"})
 
 
 def first_claim(evidence: Evidence) -> float:

@@ -3,7 +3,7 @@ step (Lanham et al., 2023; Bogdan et al., 2025)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xllm_widgets.errors import MissingSight, XllmError
+from xllm_widgets.lab.code import Timed, Write, with_code
 from xllm_widgets.studies import statistics
 from xllm_widgets.studies.problems import load_problems
 from xllm_widgets.studies.replies import NONE, WORKED, said, sample, shown, write
@@ -26,6 +27,25 @@ if TYPE_CHECKING:
 MOST_REMEMBERED = 512  # prompts whose endings are kept
 
 
+def _edited(view: ReasoningEditor) -> Callable[[Write], str]:
+    return lambda write: write("".join(f"view.{line}\n" for line in _edits(view.given, view.steps)))
+
+
+def _edits(before: Sequence[str], steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The shortest way there, whatever the way was: other words, steps deleted, steps added, then their order."""
+    now, given = {step["id"]: step["text"] for step in steps}, range(len(before))
+    lines = [f"edit({i}, {now[i]!r})" for i in given if i in now and now[i] != before[i]]
+    lines += [f"delete({i})" for i in reversed(given) if i not in now]
+    lines += [f"add({now[i]!r})" for i in sorted(now) if i not in given]
+    order = sorted(now)
+    for place, step in enumerate(steps):
+        at = order.index(step["id"])
+        order.insert(place, order.pop(at))
+        lines += [f"move({at}, {place})"] if at != place else []
+    return lines
+
+
+@with_code(_edited)
 def reasoning_lab(
     lm: Any,
     problem: Solution | Mapping[str, Any] | None = None,
@@ -64,7 +84,7 @@ def reasoning_lab(
         asked = with_own_steps(lm, asked, before)
     view = ReasoningEditor(asked.question, asked.steps, shown(asked.number), **editor)
     view.falsifier = _falsified
-    view.on_ask(StepAnswers(lm, before, n=n, temperature=temperature, seed=seed))
+    view.on_ask(Timed(StepAnswers(lm, before, n=n, temperature=temperature, seed=seed)))
     return view
 
 

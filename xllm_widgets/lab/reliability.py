@@ -8,6 +8,7 @@ import numpy as np
 
 from xllm_widgets.classroom import journal as journals
 from xllm_widgets.errors import XllmError
+from xllm_widgets.lab.code import with_code, with_cost
 from xllm_widgets.methods.calibration import Reliability, reliability
 from xllm_widgets.studies.representation_items import draw_facts
 from xllm_widgets.widgets.language import speech
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 BINS = 5
 
 
+@with_code()
+@with_cost
 def reliability_lab(
     lm: Any | None = None,
     *,

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xllm_widgets.errors import MissingSight, XllmError
+from xllm_widgets.lab.code import Timed, Write, with_code
 from xllm_widgets.methods.lens import next_probabilities
 from xllm_widgets.methods.steering import SteeringVector
 from xllm_widgets.studies.representation_control import bands, surprise, vector_for
@@ -27,6 +28,17 @@ TEXTS = 3  # neutral paragraphs behind the perplexity
 LONGEST = 24  # tokens written on either side
 
 
+def _edited(dial: SteeringDial) -> Callable[[Write], str]:
+    start = dict(dial.setting)
+
+    def now(write: Write) -> str:
+        moved = [f"{name}={value!r}" for name, value in dial.setting.items() if value != start[name]]
+        return write(f"view.set({', '.join(moved)})\n" if moved else "")
+
+    return now
+
+
+@with_code(_edited)
 def steering_lab(
     lm: Any,
     vectors: SteeringVector | Mapping[str, SteeringVector] | None = None,
@@ -75,7 +87,7 @@ def steering_lab(
     low = [k for k in bands(lm.n_layers)[0] if k in available] or available[:1]
     made = SteeringDial(list(units), available, prompt, tokenizer=lambda text: lm.tokens(text).strings if text else [],
                         **{"layers": low, **dial})  # fmt: skip
-    made.on_ask(DialAnswers(lm, units, words, seed))
+    made.on_ask(Timed(DialAnswers(lm, units, words, seed)))
     return made
 
 

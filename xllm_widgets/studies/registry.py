@@ -203,18 +203,28 @@ def code(function: Callable, model_name: str, knobs: dict[str, Any]) -> str:
 
     A setting that cannot be written down (a table) stands under its own name, for the reader to fill in.
     """
-    name = function.__name__
-    written = {knob: _written(knob, value) for knob, value in knobs.items()}
-    settings = ", ".join(f"{knob}={value}" for knob, value in written.items())
-    call = f"evidence = xw.{name}(lm, {settings})"
-    if len(call) > 100:
-        lines = "".join(f"    {knob}={value},\n" for knob, value in written.items())
-        call = f"evidence = xw.{name}(\n    lm,\n{lines})"
-    return f"import xllm_widgets as xw\n\nlm = xw.load({model_name!r})\n{call}\nevidence\n"
+    settings = {knob: written(knob, value) for knob, value in knobs.items()}
+    shown = call("evidence", f"xw.{function.__name__}", "lm", settings)
+    return f"import xllm_widgets as xw\n\nlm = xw.load({model_name!r})\n{shown}\nevidence\n"
 
 
-def _written(knob: str, value: Any) -> str:
-    return repr(value) if isinstance(value, str | int | float | list | tuple | None) else knob
+def call(result: str, function: str, first: str, settings: dict[str, str]) -> str:
+    """`result = function(first, name=value, …)`, a setting a line where one line would be too long."""
+    arguments = [*filter(None, [first]), *(f"{name}={value}" for name, value in settings.items())]
+    line = f"{result} = {function}({', '.join(arguments)})"
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return line if len(line) <= 100 else f"{result} = {function}(\n{lines})"
+
+
+def written(name: str, value: Any) -> str:
+    """A value as Python; one that cannot be written down (a table) stands under the name of its setting."""
+    return repr(value) if _can_be_written(value) else name
+
+
+def _can_be_written(value: Any) -> bool:
+    if isinstance(value, list | tuple | dict):
+        return all(map(_can_be_written, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int | float | None)
 
 
 def import_pictures() -> None:

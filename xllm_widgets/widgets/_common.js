@@ -71,6 +71,32 @@ const xw = (() => {
     // The widget manager tells its own model, which anywidget hands on as `this`, when the way to the kernel is cut.
     keep.model(model, "comm_live_update", function () { gone.hidden = this?.model?.comm_live !== false; });
     show();
+    const below = foot(model, keep);
+    queueMicrotask(() => node.append(below)); // when the view has put in what it shows
+    return node;
+  }
+
+  /** Below a view: the call that makes it again, on request, and what its last answer cost; nothing where neither is known. */
+  function foot(model, keep) {
+    const t = words(model);
+    const text = make("code", { translate: "no", lang: "en", dir: "ltr" });
+    const lines = make("pre", { class: "xw-code" }, text);
+    const copy = button(t("copy"));
+    const shown = disclosure(t("show_code"), keep, () => make("div", {}, copy, lines));
+    const cost = make("span", { class: "xw-cost" });
+    const line = make("div", { class: "xw-foot-line" }, cost);
+    const node = make("div", { class: "xw-foot" }, line, shown.part);
+    const write = () => {
+      text.textContent = model.get("code") || "";
+      cost.textContent = model.get("cost") || "";
+      if (!text.textContent) shown.opener.remove();
+      else if (!shown.opener.parentNode) line.prepend(shown.opener); // not put in anew: it may have the focus
+      node.hidden = !text.textContent && !cost.textContent;
+    };
+    keep.model(model, ["change:code", "change:cost"], write);
+    // the way that also works where a page may not use the clipboard (http); what was copied is seen to be selected
+    keep.dom(copy, "click", () => { getSelection().selectAllChildren(text); document.execCommand("copy"); });
+    write();
     return node;
   }
 

@@ -54,6 +54,8 @@ class BaseView(anywidget.AnyWidget):
     _ipython_display_ = None  # ipywidgets 7 (Colab) would display before the mime bundle below is asked for
     _catalogue = "common"  # the part of language.json that the view speaks from
     error = traitlets.Unicode("").tag(sync=True)
+    code = traitlets.Unicode("").tag(sync=True)  # the Python that makes the view again, shown on request
+    cost = traitlets.Unicode("").tag(sync=True)  # what its last answer took, in words
     strings = traitlets.Dict().tag(sync=True)  # in the language that was on when the view was made, for all its life
 
     def __init__(self, **kwargs: Any) -> None:

@@ -8,7 +8,8 @@ function render({ model, el }) {
   const title = make("div", { class: "xw-title" });
   const cards = make("div", {});
   const twin = xw.disclosure(t("table"), keep, asTable);
-  root.append(make("div", { class: "xw-cc-head" }, title, ...legend(), make("span", { class: "xw-spacer" }), twin.opener), cards, twin.part);
+  const head = make("div", { class: "xw-cc-head" }, title, ...legend(), make("span", { class: "xw-spacer" }), twin.opener);
+  root.append(head, cards, twin.part);
   el.append(root);
 
   const number = (value, places) => (value === null ? "–" : value === 0 ? "0" : value.toFixed(places).replace("-", "−"));
@@ -36,7 +37,8 @@ function render({ model, el }) {
   function build() {
     title.textContent = model.get("title");
     title.hidden = !title.textContent;
-    root.hidden = !model.get("claims").length;
+    head.hidden = !model.get("claims").length; // a study that was not run yet has no claims, but its code
+    root.hidden = head.hidden && !model.get("code");
     cards.replaceChildren(...model.get("groups").map(card));
     twin.refresh();
   }
@@ -93,7 +95,7 @@ function render({ model, el }) {
     return xw.table(model.get("title") || t("claims"), head, rows);
   }
 
-  keep.model(model, ["change:groups", "change:claims", "change:title"], build);
+  keep.model(model, ["change:groups", "change:claims", "change:title", "change:code"], build);
   build();
   return () => { keep.clean(); root.remove(); };
 }

@@ -291,7 +291,7 @@ function render({ model, el }) {
 
   // --- wiring ----------------------------------------------------------------------------------------------------
 
-  const toolbar = [[t("flip_all"), "flip_all"], [t("neutralise"), "neutralise"], [t("shuffle"), "shuffle"], [t("add_one"), "add"], [t("undo"), "undo"], [t("reset"), "reset"]];
+  const toolbar = [[t("flip_all"), "flip_all"], [t("neutralise"), "neutralise"], [t("shuffle"), "shuffle"], [t("shuffle_labels"), "shuffle_labels"], [t("add_one"), "add"], [t("undo"), "undo"], [t("reset"), "reset"]];
   toolbar.forEach(([text, name], k) => {
     const node = xw.button(text, { class: k < 3 ? "xw-button" : "xw-button xw-quiet" });
     node.dataset.key = name;

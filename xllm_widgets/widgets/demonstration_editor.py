@@ -28,8 +28,8 @@ PICTURE_SECONDS = 1.5  # of computing that the static picture may cost
 _PIECE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]+|_+")
 _WHOLE = re.compile(r"\S(?:.*\S)?")  # a label or a field name, blanks inside and all
 _COMMANDS = (
-    "flip", "flip_all", "neutralise", "neutralise_word", "shuffle", "set_text", "set_query", "explain", "add", "remove",
-    "move", "reset", "undo",
+    "flip", "flip_all", "neutralise", "neutralise_word", "shuffle", "shuffle_labels", "set_text", "set_query",
+    "explain", "add", "remove", "move", "reset", "undo",
 )  # fmt: skip
 
 
@@ -180,6 +180,15 @@ class DemonstrationEditor(BaseView):
             if cards != self.demonstrations:
                 break
         self._set(cards)
+
+    def shuffle_labels(self, seed: int | None = None) -> None:
+        """The labels dealt out anew, the null control: what an answer owes to which label stands at which text goes."""
+        rng, labels = random.Random(self.request if seed is None else seed), [c["label"] for c in self.demonstrations]
+        for _ in range(9):  # few labels may fall as they lay
+            rng.shuffle(labels)
+            if labels != [card["label"] for card in self.demonstrations]:
+                break
+        self._set([{**card, "label": label} for card, label in zip(self.demonstrations, labels, strict=True)])
 
     def set_text(self, i: int, text: str) -> None:
         """Another text for demonstration `i`; line breaks become blanks, since they would end its line."""
