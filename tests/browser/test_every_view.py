@@ -7,6 +7,8 @@ import xllm_widgets.widgets as widgets
 
 pytestmark = pytest.mark.browser
 
+CODE = "import xllm_widgets as xw\n\nxw.lab('<b>')"
+OPEN = "all => all.forEach((opener) => opener.click())"
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 
 
@@ -25,9 +27,9 @@ def test_no_view_is_left_out() -> None:
 
 
 def test_keys_are_kept_from_jupyter_and_cleanup_leaves_nothing(mount, view) -> None:
+    view.code = CODE
     mounted = mount(view)
-    for opener in mounted.root.locator("[aria-expanded='false']").all():
-        opener.click()
+    mounted.root.locator("[aria-expanded='false']").evaluate_all(OPEN)
     bare = mounted.root.locator(f":is({FOCUSABLE}):not([data-lm-suppress-shortcuts])")
     assert bare.evaluate_all("all => all.map((node) => node.outerHTML)") == []
     assert mounted.root.locator(f":is({FOCUSABLE})").count() > 0
@@ -42,9 +44,24 @@ def test_every_view_breaks_no_rule_of_accessibility(mount, violations, picture, 
     """By axe-core: roles and states, names, and contrast; with every part opened that can be."""
     mounted = mount(view, dark=dark)
     picture(mounted.root, "every_view_dark" if dark else "every_view_light", name)
-    for opener in mounted.root.locator("[aria-expanded='false']").all():
-        opener.click()
+    view.code, view.cost = CODE, "0.08 s"
+    mounted.push()
+    mounted.root.locator("[aria-expanded='false']").evaluate_all(OPEN)
     assert violations(mounted.page, ".xw-view") == []
+
+
+def test_code_and_cost_stand_below_every_view_once_they_are_known(mount, view) -> None:
+    mounted = mount(view)
+    root, page = mounted.root, mounted.page
+    assert not root.locator(".xw-foot").is_visible()
+    view.code, view.cost = CODE, "0.08 s"
+    mounted.push()
+    assert root.locator("> *").last.inner_text().split("\n") == ["show me the code", "0.08 s"]
+    root.get_by_role("button", name="show me the code").focus()
+    page.keyboard.press("Enter")
+    assert root.locator(".xw-code").inner_text() == CODE
+    root.get_by_role("button", name="copy").click()
+    assert page.evaluate("getSelection().toString()") == CODE
 
 
 def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_path) -> None:

@@ -82,3 +82,39 @@ def test_a_restarted_kernel_leaves_the_last_picture_and_says_so(run_nb) -> None:
     assert "Run the cell again" in said.inner_text()
     assert page.locator(".xw-token").count() == 5
     assert page.get_by_text("Python heard 3").is_visible()
+
+
+PANEL = """import xllm_widgets as xw
+panel = xw.lab(xw.flipped_labels, xw.load("pebble-0.1m"), trials=10, draws=1)
+panel"""
+
+
+def test_the_panel_is_worked_by_keyboard_and_keeps_its_keys_from_jupyter(run_nb, violations) -> None:
+    page = run_nb([PANEL])
+    panel, cells = page.locator(".xw-panel"), page.locator(".jp-Notebook .jp-Cell")
+    many = cells.count()
+    run = panel.get_by_role("button", name="Run", exact=True)
+    run.and_(page.locator("[data-lm-suppress-shortcuts]")).wait_for()
+    assert violations(page, ".xw-panel") == []
+    run.focus()
+    for key in ("x", "d", "d", "a", "m"):  # cut, delete, a cell above, Markdown
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    panel.locator(".xw-cc-row").first.wait_for()
+    assert cells.count() == many
+    panel.get_by_role("img", name="section 4.1.1").wait_for()  # the picture in words
+    control = panel.get_by_role("checkbox", name="show the null control")
+    said = panel.locator(".xw-cc-numbers").last.inner_text()
+    control.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("Space")
+    panel.locator(".xw-cc-numbers").last.get_by_text("no control").wait_for()
+    assert "no control" not in said
+    panel.get_by_role("button", name="show me the code").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("Enter")
+    assert "evidence = xw.flipped_labels(" in panel.locator(".xw-code").inner_text()
+    assert cells.count() == many
+    bare = panel.locator(":is(button, input, select, textarea, [tabindex='0']):not([data-lm-suppress-shortcuts])")
+    assert bare.evaluate_all("all => all.map((node) => node.outerHTML)") == []
+    assert violations(page, ".xw-panel") == []

@@ -12,7 +12,6 @@ import scripted_models as scripted
 from xllm_widgets.classroom import journal
 from xllm_widgets.errors import MissingSight, XllmError
 from xllm_widgets.lab import Lab, lab
-from xllm_widgets.lab.panel import Job
 from xllm_widgets.studies import registry
 from xllm_widgets.studies.evidence import judge
 from xllm_widgets.studies.in_context_learning import flipped_labels, unrelated_labels
@@ -155,10 +154,16 @@ def test_a_large_model_is_not_run_before_it_is_asked(follower):
     assert "while it runs" in panel.cost.value
 
 
+def earlier(job, seconds):
+    job.started -= seconds
+    return job
+
+
 def test_a_run_says_what_it_took_and_what_the_next_will_take(follower, monkeypatch):
     follower.n_parameters = 10**9
     panel = lab(flipped_labels, follower, **TINY)
-    monkeypatch.setattr(Job, "__post_init__", lambda job: setattr(job, "started", job.started - 300), raising=False)
+    begun = panel._start
+    monkeypatch.setattr(panel, "_start", lambda: earlier(begun(), 300))
     panel.run()
     assert panel.cost.value == "took 5 min here"
     box(panel, "trials").value = 2 * TINY["trials"]

@@ -21,3 +21,8 @@ class Access(anywidget.AnyWidget):
 
     _esm = Path(widgets.__file__).with_name("_access.js").read_text(encoding="utf-8")
     attributes = traitlets.Dict().tag(sync=True)
+
+    def give(self, part: str, **attributes: str) -> None:
+        """More attributes for the parts of a class, `aria_label` for `aria-label`; those it has stay."""
+        named = {name.replace("_", "-"): value for name, value in attributes.items()}
+        self.attributes = {**self.attributes, part: {**self.attributes.get(part, {}), **named}}

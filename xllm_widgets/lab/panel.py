@@ -125,12 +125,13 @@ class Lab(ipywidgets.VBox):
         self.cost, self.status = ipywidgets.Label(""), ipywidgets.Label("")
         self.run_button = ipywidgets.Button(description=self.say("run"), button_style="primary")
         self.stop_button = ipywidgets.Button(description=self.say("stop_run"), disabled=True)
-        self.bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "340px", "visibility": "hidden"})
+        self.bar = ipywidgets.IntProgress(min=0, max=1, value=0, layout={"width": "340px", "display": "none"})
         self.cards = ClaimCards()
         self.picture = ipywidgets.Image(format="png", layout={"display": "none", "max_width": "820px"})
         for part, name in ((self.bar, _BAR), (self.picture, _PICTURE)):
             part.add_class(name)
-        self.access = Access(attributes={_BAR: {"aria-label": self.say("progress")}}, layout={"display": "none"})
+        self.access = Access(layout={"display": "none"})
+        self.access.give(_BAR, role="progressbar", aria_label=self.say("progress"))
         self.shows_control = ipywidgets.Checkbox(value=True, description=self.say("show_control"), indent=False)
         self.run_button.on_click(lambda _: self._clicked())
         self.stop_button.on_click(lambda _: self.stop())
@@ -144,7 +145,8 @@ class Lab(ipywidgets.VBox):
         question = ipywidgets.Label(self.say("question", **told))
         inputs = ipywidgets.HBox([each.input for each in self.controls], layout={"flex_flow": "row wrap"})
         buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.cost])
-        below = [self.bar, self.status, self.shows_control, self.cards, self.picture, self.access]
+        how_far = ipywidgets.HBox([self.bar, self.status])
+        below = [how_far, self.shows_control, self.cards, self.picture, self.access]
         return [*editor, question, inputs, *filter(None, [self.prediction]), buttons, *below]
 
     def _knobs(self) -> dict[str, Any]:
@@ -205,7 +207,7 @@ class Lab(ipywidgets.VBox):
             self.status.value = str(wrong)
             return None
         self.run_button.disabled, self.stop_button.disabled = True, False
-        self.bar.value, self.bar.layout.visibility = 0, "visible"
+        self.bar.value, self.bar.layout.display = 0, None
         self.status.value = self.job.in_words(self.say)
         return self.job
 
@@ -233,12 +235,13 @@ class Lab(ipywidgets.VBox):
 
     def _show_progress(self, job: Job) -> None:
         self.bar.max, self.bar.value = max(1, job.total), job.done
+        self.access.give(_BAR, aria_valuemax=str(self.bar.max), aria_valuenow=str(job.done))
         self.status.value = job.in_words(self.say)
 
     def _finish(self, job: Job) -> None:
         self.job = None
         self.run_button.disabled, self.stop_button.disabled = False, True
-        self.bar.layout.visibility = "hidden"
+        self.bar.layout.display = "none"
         self.status.value = job.error
         if job.evidence is None:
             return
@@ -258,7 +261,7 @@ class Lab(ipywidgets.VBox):
         )  # fmt: skip
         self.status.value = " · ".join(filter(None, [*evidence.notes, said]))
         self._show_claims()
-        self.access.attributes = {**self.access.attributes, _PICTURE: {"alt": evidence.describe()}}
+        self.access.give(_PICTURE, alt=evidence.describe())
         self.picture.value, self.picture.layout.display = evidence.to_png(), None
         if self.prediction is not None:
             self.prediction.score(self.outcome(evidence))
