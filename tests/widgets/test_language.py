@@ -97,6 +97,7 @@ NOT_SHOWN_IN_PYTHON = {
     "not shown", "DejaVu Sans", "const PALETTE = ", "offset points", "axes fraction", "row wrap", "read longitude",
     "read latitude", "read year", "statement end", "before the statement", "speaker word", "the capital of France",
     "Answer: east",
+    "import xllm_widgets as xw\n", "from xllm_widgets.lab import ",  # Python is the same in every language
     # parts of sentences that say what is wrong
     "it has ", "did you mean ", "choose one of ", "This could not be computed (", "The outcome",
     "No step moves the answer beyond doubt", "The decisive step is not known yet",
