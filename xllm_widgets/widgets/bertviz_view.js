@@ -112,4 +112,4 @@ function render({ model, el }) {
   keep.also(() => theme.disconnect());
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);
