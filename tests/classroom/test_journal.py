@@ -120,11 +120,18 @@ def test_looking_sets_aside_as_well_and_says_so(ada: Journal) -> None:
 
 
 def test_the_journal_of_a_later_version_is_left_alone(ada: Journal) -> None:
-    ada.path.write_text(later := SOUND.replace("1", "2"))
+    ada.path.write_text(later := SOUND.replace("1", str(journal.VERSION + 1)))
     for use in (ada.entries, lambda: ada.note("x")):
         with pytest.raises(JournalError, match=r"^Ada\.json was written by a later xllm-widgets"):
             use()
     assert ada.path.read_text() == later
+
+
+def test_the_journal_of_an_earlier_version_goes_on(ada: Journal) -> None:
+    ada.path.write_text(SOUND.replace("[]", '[{"id": "1", "at": "then", "kind": "note", "text": "of last year"}]'))
+    ada.add("explanation", card="1", question="Which?", text="because")
+    assert [entry["kind"] for entry in ada.entries()] == ["note", "explanation"]
+    assert json.loads(ada.path.read_text("utf-8"))["version"] == journal.VERSION
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below"])
@@ -138,7 +145,7 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(folder: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("kind", "fields", "said"),
     [
-        ("remark", {}, "'remark' is none of prediction, outcome, run, exercise, note"),
+        ("remark", {}, "'remark' is none of prediction, outcome, explanation, run, exercise, note"),
         ("note", {}, "a note needs a proper text"),
         ("prediction", {"card": "1", "question": "?", "prediction": "a", "confidence": 80}, "a share between 0 and 1"),
         ("prediction", {"card": "1", "question": "?", "prediction": "a", "confidence": True}, "proper confidence"),
