@@ -53,7 +53,7 @@ class DamagedJournal(JournalError):
 
 
 class Prediction(NamedTuple):
-    """A prediction, what came out (`correct` and `outcome` are None while nothing has), and why, as the student says."""
+    """A prediction, what came out (`correct` and `outcome` are None while nothing has), and the student's why."""
 
     at: str
     question: str
@@ -145,7 +145,22 @@ class Journal:
         entries = self.entries()
         return "\n".join(filter(None, [self.notice, f"{self.student} · {self.path}", words(entries)]))
 
-    __repr__ = describe
+    def __repr__(self) -> str:
+        """`describe()`; a journal that cannot be read says why, since a traceback would hide the rest of a cell."""
+        try:
+            return self.describe()
+        except JournalError as why:
+            return str(why)
+
+    def _repr_html_(self) -> str | None:
+        """What a cell shows that ends in the journal; None, so that the text speaks, where it cannot be read."""
+        from xllm_widgets.classroom.journal_page import fragment
+
+        try:
+            entries = self.entries()
+        except JournalError:
+            return None
+        return fragment(self.student, entries, self.notice)
 
     def _read(self) -> list[Entry]:
         return read(self.path).entries if self.path.exists() else []
