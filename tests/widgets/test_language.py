@@ -90,6 +90,7 @@ def test_terms_are_called_the_same_everywhere() -> None:
 
 STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 SAID_IN_JS = re.compile(r"\bt(?:\.parts)?\(([^(),]*)")  # the first argument, a key or a choice between keys
+NAMED_IN_JS = re.compile(r'(?:"(?=\w+")|\("strings"\)\.)(\w+)')  # "key", or model.get("strings").key
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:.]? [A-Za-z]{2,}")
 SHOWN_IN_JS = re.compile(
     r'(?:"aria-(?:label|valuetext)"[:,]\s*|\btitle:\s*|\b(?:textContent|placeholder|title) = |xw\.button\(|'
@@ -159,7 +160,7 @@ def test_every_string_there_is_asked_for(part: str) -> None:
     named: set[str] = set()
     for file in sources.get(part) or files(part):
         js = file.suffix == ".js"
-        named |= set(re.findall(r'"(\w+)"', javascript(file.stem)) if js else constants(file))
+        named |= set(NAMED_IN_JS.findall(javascript(file.stem)) if js else constants(file))
     assert set(CATALOGUE[part]) - named == set()
 
 

@@ -1,4 +1,4 @@
-"""The lab journal: what a student predicted, ran, found, noted and solved, in one file that stays on this machine.
+"""The lab journal: what a student predicted, ran, explained, noted and solved, in one file that stays on this machine.
 
 It begins by itself with the first locked prediction, run of a lab panel or checked exercise. To choose name and
 folder: `classroom.keep_journal(student="Ada", folder="my journal")`. To keep none: `classroom.stop_journal()`, or set

@@ -33,6 +33,7 @@ _STYLE = f"""
 .xw-journal.xw-journal :is(th, td) {{ text-align: start; vertical-align: top; padding: .25rem .75rem .25rem 0;
   overflow-wrap: break-word; white-space: pre-wrap; border: 0; border-bottom: 1px solid {palette.CONTROL};
   background: none; max-width: 22rem; }}
+.xw-journal.xw-journal :is(th, td):first-child {{ width: 10rem; white-space: nowrap; }}
 """
 
 
@@ -101,7 +102,8 @@ def page(student: str, entries: list[Entry]) -> str:
 def fragment(student: str, entries: list[Entry], notice: str = "") -> str:
     """The journal as the part of a notebook's page; it has no headings, which a table of contents would take up."""
     say = speech("journal")
-    top = "".join(f"<p>{html.escape(line)}</p>\n" for line in (notice, say("title", student=student)) if line)
+    top = f"<p>{html.escape(notice)}</p>\n" if notice else ""
+    top += f"<p><strong>{html.escape(say('title', student=student))}</strong></p>\n"
     return f'<div class="xw-journal" lang="{say("lang")}"><style>{_STYLE}</style>\n{top}{_body(entries)}\n</div>'
 
 
