@@ -254,9 +254,10 @@ LAB = FrontEnd(
     run=(".lm-MenuBar-item:has-text('Run')", "li.lm-Menu-item[data-command='runmenu:run-all']"),
     save=(".lm-MenuBar-item:has-text('File')", "li.lm-Menu-item[data-command='docmanager:save']"),
     restart=(
-        ".lm-MenuBar-item:has-text('Kernel')", "li.lm-Menu-item[data-command='kernelmenu:restart']",
+        ".lm-MenuBar-item:has-text('Kernel')",
+        "li.lm-Menu-item[data-command='kernelmenu:restart']",
         ".jp-Dialog-button.jp-mod-accept",
-    ),  # fmt: skip
+    ),
 )
 NOTEBOOK = replace(
     LAB,
@@ -264,9 +265,7 @@ NOTEBOOK = replace(
     # Two races of its own parts: settings with shortcuts (jupyter/notebook#7862); where it starts fast, the address
     # with a file browser that this page leaves out. Nothing of ours is called a schema or registers a command. And the
     # font of its dialogs is asked for without the cookie that lets one in.
-    tolerated=(
-        "undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered.", ".woff2",
-    ),  # fmt: skip
+    tolerated=("undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered.", ".woff2"),
 )
 VOILA = FrontEnd(
     address="/voila/render/{}?",

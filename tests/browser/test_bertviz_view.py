@@ -205,9 +205,10 @@ def test_it_speaks_the_language_that_is_on(mount, kind) -> None:
         xw.language("en")
     drawn = drawing(mount(made).page)
     if kind == "head":
-        return drawn.get_by_role("combobox", name="层").wait_for()
-    for axis in ("头", "层"):
-        drawn.get_by_text(axis, exact=True).wait_for()
-    drawn.locator("#attn_background_1_2 ~ rect").click()
-    drawn.get_by_text("第 2 层，第 3 头").wait_for()
+        drawn.get_by_role("combobox", name="层").wait_for()
+    else:
+        for axis in ("头", "层"):
+            drawn.get_by_text(axis, exact=True).wait_for()
+        drawn.locator("#attn_background_1_2 ~ rect").click()
+        drawn.get_by_text("第 2 层，第 3 头").wait_for()
     assert not drawn.get_by_text("Head").or_(drawn.get_by_text("Layer")).count()

@@ -8,7 +8,8 @@ import xllm_widgets.widgets as widgets
 pytestmark = pytest.mark.browser
 
 # What Tab should reach: each control, and one of those among which arrows go on, known by their having no Tab stop.
-_PLACE = """const all = [...document.querySelectorAll(".xw-view :is(button, input, textarea, select, [role][tabindex])")];
+_PLACE = """const controls = ".xw-view :is(button, input, textarea, select, [role][tabindex])";
+  const all = [...document.querySelectorAll(controls)];
   const home = (node) => node.parentElement.closest("[role=radiogroup], [role=grid], [role=listbox], .xw-view");
   const alike = (a, b) => home(a) === home(b) && a.role === b.role && a.classList[0] === b.classList[0];
   const place = (node) => {
