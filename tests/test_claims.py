@@ -94,9 +94,7 @@ def test_the_page_shows_the_same_claims(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("option", ["--json", "--html"])
-def test_a_missing_folder_is_told_before_the_work(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str
-) -> None:
+def test_a_missing_folder_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str) -> None:
     def ladder() -> Evidence:
         raise AssertionError("measured in vain")
 

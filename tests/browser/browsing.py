@@ -243,6 +243,7 @@ class FrontEnd:
     ready: str = "body"
     run: tuple[str, ...] = ()  # what is clicked to run all cells; nothing, where opening is running
     save: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
     tolerated: tuple[str, ...] = ()
 
 
@@ -252,13 +253,19 @@ LAB = FrontEnd(
     ready=".jp-NotebookPanel-toolbar",
     run=(".lm-MenuBar-item:has-text('Run')", "li.lm-Menu-item[data-command='runmenu:run-all']"),
     save=(".lm-MenuBar-item:has-text('File')", "li.lm-Menu-item[data-command='docmanager:save']"),
+    restart=(
+        ".lm-MenuBar-item:has-text('Kernel')",
+        "li.lm-Menu-item[data-command='kernelmenu:restart']",
+        ".jp-Dialog-button.jp-mod-accept",
+    ),
 )
 NOTEBOOK = replace(
     LAB,
     address="/notebooks/{}?",
     # Two races of its own parts: settings with shortcuts (jupyter/notebook#7862); where it starts fast, the address
-    # with a file browser that this page leaves out. Nothing of ours is called a schema or registers a command.
-    tolerated=("undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered."),
+    # with a file browser that this page leaves out. Nothing of ours is called a schema or registers a command. And the
+    # font of its dialogs is asked for without the cookie that lets one in.
+    tolerated=("undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered.", ".woff2"),
 )
 VOILA = FrontEnd(
     address="/voila/render/{}?",
@@ -277,6 +284,7 @@ CLASSIC = FrontEnd(
     ready="#celllink",
     run=("#celllink", "#run_all_cells"),
     save=("#save-notbook button",),
+    restart=("#kernellink", "#restart_kernel", ".modal-footer .btn-danger"),
     # It looks first for the widgets of 2015, and Voilà announces a script to it that is not there.
     tolerated=("nbextensions/widgets/notebook/js/extension", "nbextensions/voila/extension"),
 )

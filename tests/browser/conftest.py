@@ -49,6 +49,8 @@ def picture() -> Callable[..., None]:
     home = Path(__file__).parents[2] / "build" / "screenshots"
 
     def take(shown, *names: str) -> None:
+        for frame in shown.locator("iframe").all():  # bertviz draws a moment later
+            frame.content_frame.locator("svg line").first.wait_for(state="attached")
         shown.screenshot(path=home.joinpath(*names).with_suffix(".png"))
 
     return take
@@ -56,12 +58,20 @@ def picture() -> Callable[..., None]:
 
 @pytest.fixture
 def violations() -> Callable[..., list[str]]:
-    """`violations(page, within)`: every element that breaks a rule of axe-core, with the rule and what mends it."""
+    """`violations(page, within)`: every element that breaks a rule of axe-core, with the rule and what mends it.
+
+    What is drawn in a frame of ours is looked at as well.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core: pip install -e .[test]")
 
     def look(page, within: str | None = None) -> list[str]:
+        frames = [frame for frame in page.frames if frame.parent_frame and "sandbox" in _tag(frame)]
         broken = axe.Axe().run(page, within).response["violations"]
+        broken += [rule for frame in frames for rule in axe.Axe().run(frame, "#bertviz").response["violations"]]
         return [f"{rule['id']}: {one['html']} {one['failureSummary']}" for rule in broken for one in rule["nodes"]]
+
+    def _tag(frame) -> str:
+        return frame.frame_element().evaluate("node => node.outerHTML.slice(0, 200)")
 
     return look
 

@@ -155,6 +155,47 @@ BertvizView({tokens!r}, weights, kind="KIND")"""
     assert page.evaluate("window.owned") is None
 
 
+def test_everything_that_a_pointer_does_keys_do(mount) -> None:
+    page = mount(view("head")).page
+    frame = drawing(page)
+    first = opacities(frame)
+    frame.get_by_role("button", name="head 1", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert opacities(frame) != first, "the second head is off"
+    page.keyboard.press("Enter")
+    assert opacities(frame) == first
+    page.keyboard.press("Shift+Enter")
+    assert sum(float(opacity) > 0 for opacity in opacities(frame)) == 15, "the second head alone"
+    frame.get_by_role("button", name="film").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert frame.locator("line[visibility='visible']").first.get_attribute("left-token-index") == "2"
+
+
+def test_the_model_view_opens_a_head_by_keys(mount) -> None:
+    page = mount(view("model")).page
+    frame = drawing(page)
+    frame.get_by_role("button", name="layer 1, head 1", exact=True).focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    frame.locator("text.detail", has_text="layer 2, head 2").wait_for(state="attached")
+    frame.locator(".detail [role='button']").first.focus()
+    page.keyboard.press("ArrowDown")
+    large = frame.locator(".attn-line-group")
+    assert large.evaluate_all("all => all.map((group) => group.style.opacity)") == ["0", "1", "0", "0", "0"]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_bertviz_draws_breaks_no_rule_of_accessibility(mount, violations, kind, dark) -> None:
+    page = mount(view(kind), dark=dark).page
+    frame = drawing(page)
+    if kind == "model":
+        frame.get_by_role("button", name="layer 2, head 2").click()
+    assert frame.locator("[role='button']").count() > 0
+    assert violations(page, ".xw-view") == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_speaks_the_language_that_is_on(mount, kind) -> None:
     xw.language("zh")
@@ -164,9 +205,10 @@ def test_it_speaks_the_language_that_is_on(mount, kind) -> None:
         xw.language("en")
     drawn = drawing(mount(made).page)
     if kind == "head":
-        return drawn.get_by_role("combobox", name="层").wait_for()
-    for axis in ("头", "层"):
-        drawn.get_by_text(axis, exact=True).wait_for()
-    drawn.locator("#attn_background_1_2 ~ rect").click()
-    drawn.get_by_text("第 2 层，第 3 头").wait_for()
+        drawn.get_by_role("combobox", name="层").wait_for()
+    else:
+        for axis in ("头", "层"):
+            drawn.get_by_text(axis, exact=True).wait_for()
+        drawn.locator("#attn_background_1_2 ~ rect").click()
+        drawn.get_by_text("第 2 层，第 3 头").wait_for()
     assert not drawn.get_by_text("Head").or_(drawn.get_by_text("Layer")).count()

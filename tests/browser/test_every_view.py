@@ -9,6 +9,18 @@ pytestmark = pytest.mark.browser
 
 CODE = "import xllm_widgets as xw\n\nxw.lab('<b>')"
 OPEN = "all => all.forEach((opener) => opener.click())"
+# What Tab should reach: each control, and one of those among which arrows go on, known by their having no Tab stop.
+_PLACE = """const controls = ".xw-view :is(button, input, textarea, select, [role][tabindex])";
+  const all = [...document.querySelectorAll(controls)];
+  const home = (node) => node.parentElement.closest("[role=radiogroup], [role=grid], [role=listbox], .xw-view");
+  const alike = (a, b) => home(a) === home(b) && a.role === b.role && a.classList[0] === b.classList[0];
+  const place = (node) => {
+    const like = all.filter((other) => alike(node, other));
+    return all.indexOf(like.some((other) => other.tabIndex < 0) ? like[0] : node);
+  };
+  const told = (node) => `${place(node)} ${all[place(node)].outerHTML}`;"""
+AT = f"() => {{ {_PLACE} return all.includes(document.activeElement) ? told(document.activeElement) : ''; }}"
+ALL = f"() => {{ {_PLACE} return all.filter((node) => !node.disabled && node.checkVisibility()).map(told); }}"
 FOCUSABLE = "button, input, textarea, select, a[href], [tabindex]"
 
 
@@ -62,6 +74,38 @@ def test_code_and_cost_stand_below_every_view_once_they_are_known(mount, view) -
     assert root.locator(".xw-code").inner_text() == CODE
     root.get_by_role("button", name="copy").click()
     assert page.evaluate("getSelection().toString()") == CODE
+
+
+def test_an_error_while_drawing_is_said_where_the_view_would_stand(mount, watched, view) -> None:
+    view._esm = str(view._esm).replace("const keep = xw.listeners();", "throw new TypeError('a <b>broken</b> view');")
+    said = mount(view).root.get_by_role("alert")
+    assert "TypeError: a <b>broken</b> view" in said.inner_text()
+    assert "Run the cell again" in said.inner_text()
+    assert [error.splitlines()[0] for error in watched.errors] == ["TypeError: a <b>broken</b> view"]
+    watched.errors.clear()
+
+
+def test_an_error_after_a_change_is_said_and_the_rest_stays(mount, watched) -> None:
+    mounted = mount(VIEWS["token_heatmap"]())
+    mounted.page.evaluate("bench.receive({ limits: null, version: 99 })")
+    said = mounted.root.get_by_role("alert")
+    said.wait_for()
+    assert "TypeError" in said.inner_text()
+    assert mounted.root.locator(".xw-token").count() == 2
+    assert len(watched.errors) == 1
+    watched.errors.clear()
+
+
+def test_tab_alone_reaches_everything_that_can_be_pressed(mount, view) -> None:
+    """One stop at least for every group within which arrows go on; every other control is a stop itself."""
+    mounted = mount(view)
+    mounted.root.locator("[aria-expanded='false']").evaluate_all(OPEN)
+    wanted, reached = set(mounted.page.evaluate(ALL)), list[str]()
+    while len(reached) < 200 and reached.count("") < 4:  # all round: bertviz's frame and the page itself have no name
+        mounted.page.keyboard.press("Tab")
+        reached.append(mounted.page.evaluate(AT))
+    assert wanted
+    assert wanted - set(reached) == set()
 
 
 def test_every_view_works_from_a_file_without_network_or_kernel(chromium, tmp_path) -> None:

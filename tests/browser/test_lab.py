@@ -69,21 +69,6 @@ def test_the_lens_and_the_map_show_what_was_read(run_nb) -> None:
     page.get_by_text("chosen:").first.wait_for()
 
 
-def test_a_restarted_kernel_leaves_the_last_picture_and_says_so(run_nb) -> None:
-    page = run_nb([VIEWS])
-    said = page.locator(".xw-kernel-gone")
-    page.locator(".xw-token").nth(3).click()
-    page.get_by_text("Python heard 3").wait_for()
-    assert not said.is_visible()
-    page.click(".lm-MenuBar-item:has-text('Kernel')")
-    page.click("li.lm-Menu-item[data-command='kernelmenu:restart']")
-    page.get_by_role("button", name="Confirm Kernel Restart").click()
-    said.wait_for()
-    assert "Run the cell again" in said.inner_text()
-    assert page.locator(".xw-token").count() == 5
-    assert page.get_by_text("Python heard 3").is_visible()
-
-
 PANEL = """import xllm_widgets as xw
 panel = xw.lab(xw.flipped_labels, xw.load("pebble-0.1m"), trials=10, draws=1)
 panel"""

@@ -75,7 +75,14 @@ def steering_dial() -> widgets.SteeringDial:
 def scored() -> widgets.PredictionCard:
     card = widgets.PredictionCard("哪个？", ["一", "二"])
     card.predict("一", 0.8)
-    return card.score("二")
+    card.score("二").explain("先验更强")
+    return card
+
+
+def unexplained() -> widgets.PredictionCard:
+    card = scored()
+    card.explain("")
+    return card
 
 
 VIEWS = {
@@ -87,7 +94,8 @@ VIEWS = {
     ),
     "prediction_card": lambda: widgets.PredictionCard("哪个？", ["一", "二"]),
     "prediction_card, number": lambda: widgets.PredictionCard("多少？", low=0, high=1),
-    "prediction_card, scored": scored,
+    "prediction_card, scored": unexplained,
+    "prediction_card, explained": scored,
     "claim_cards": lambda: widgets.ClaimCards([CLAIM, OTHER, UNKNOWN]),
     "layer_token_lens": lambda: widgets.LayerTokenLens(["甲", "乙"], [0, 1], LENS, reading=1),
     "reasoning_editor": reasoning_editor,

@@ -1,4 +1,4 @@
-"""Large inputs: what can be counted is bounded (nodes, bytes, repaints); how long frames took is printed (`-s`)."""
+"""Large inputs: what can be counted is bounded (nodes, bytes, repaints); how long frames took is printed."""
 
 import json
 
@@ -41,14 +41,15 @@ def nodes(mounted) -> int:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_restless_hand_leaves_no_nodes_behind(mount, name) -> None:
+def test_a_restless_hand_leaves_no_nodes_behind(mount, name, capsys) -> None:
     make, where = VIEWS[name]
     mounted = mount(make())
     before = nodes(mounted)
     times = frame_times(mounted.page, roam(mounted.page, mounted.root.locator(where)))
     mounted.settled()
     middle, late, worst = np.percentile(times, [50, 95, 100])
-    print(f"\n{name}: {len(times)} frames; median {middle:.1f}, p95 {late:.1f}, worst {worst:.1f} ms")
+    with capsys.disabled():
+        print(f"\n{name}: {len(times)} frames; median {middle:.1f}, p95 {late:.1f}, worst {worst:.1f} ms")
     assert len(mounted.saved) > 0, "the hand chose something"
     assert nodes(mounted) <= before + 8  # the line that says what is under the pointer
 

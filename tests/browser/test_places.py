@@ -150,3 +150,18 @@ def test_the_saved_file_holds_picture_and_words(page, opened) -> None:
     for data in shown:
         assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
         assert len(data["text/plain"]) > 20
+
+
+@pytest.mark.parametrize("opened", KEEPING, indirect=True)
+def test_a_restarted_kernel_leaves_every_picture_and_each_says_so(page, opened) -> None:
+    """The last test of a place: nothing is heard after it."""
+    said = page.locator(".xw-kernel-gone")
+    hidden = "all => all.map((line) => line.hidden)"
+    assert said.evaluate_all(hidden) == [True] * len(VIEWS)
+    tokens = page.locator(".xw-token").all_text_contents()
+    for item in opened.place.front.restart:
+        page.click(item)
+    page.wait_for_function("() => [...document.querySelectorAll('.xw-kernel-gone')].every((line) => !line.hidden)")
+    assert said.count() == len(VIEWS)
+    assert all("Run the cell again" in line for line in said.all_text_contents())
+    assert page.locator(".xw-token").all_text_contents() == tokens != []

@@ -1,7 +1,9 @@
 """The prediction card in a real browser: chosen, locked, scored."""
 
 import pytest
+from browsing import watched_page
 
+from xllm_widgets.widgets import static_page
 from xllm_widgets.widgets.prediction_card import PredictionCard
 
 pytestmark = pytest.mark.browser
@@ -28,6 +30,92 @@ def test_choose_lock_score(mount) -> None:
     assert "0.04" in result
     assert "0.25 a coin toss" in result
     assert mounted.root.locator("img, b").count() == 0
+
+
+def scored() -> PredictionCard:
+    card = PredictionCard("Which?", ["a", "b"])
+    card.predict("a", 0.8)
+    return card.score("b")
+
+
+def test_after_the_score_it_asks_why(mount) -> None:
+    card = PredictionCard("Which?", ["a", "b"])
+    mounted = mount(card)
+    why = mounted.root.get_by_label("Why did it come out so?")
+    assert not why.is_visible()
+    card.predict("a", 0.8)
+    card.score("b")
+    mounted.push()
+    state = mounted.root.locator(".xw-pc-why .xw-pc-state")
+    assert state.inner_text() == ""
+    why.fill(" <img src=x> its prior ")
+    assert (state.inner_text(), card.explanation) == ("not kept yet", "")
+    why.blur()
+    mounted.settled()
+    assert card.explanation == "<img src=x> its prior"
+    assert (state.inner_text(), why.input_value()) == ("✓ kept", "<img src=x> its prior")
+    assert mounted.root.locator("img").count() == 0
+
+
+def test_the_explanation_is_kept_by_keys_which_the_notebook_does_not_hear(mount) -> None:
+    card = scored()
+    mounted = mount(card, views=2)
+    mounted.page.evaluate("heard = []; document.addEventListener('keydown', (event) => heard.push(event.key))")
+    here, there = (root.get_by_label("Why did") for root in mounted.page.locator(".xw-view").all())
+    here.focus()
+    mounted.page.keyboard.type("a")
+    mounted.page.keyboard.press("Enter")
+    mounted.page.keyboard.type("b")
+    mounted.settled()
+    assert card.explanation == ""
+    mounted.page.keyboard.press("Control+Enter")
+    mounted.settled()
+    assert mounted.page.evaluate("heard") == []
+    assert card.explanation == here.input_value() == there.input_value() == "a\nb"
+    mounted.page.keyboard.press("Control+Enter")
+    mounted.page.keyboard.press("Tab")
+    mounted.settled()
+    assert [sent for sent in mounted.saved if "explanation" in sent] == [{"explanation": "a\nb"}]
+
+
+def test_kept_is_said_only_once_python_has_it(mount) -> None:
+    card = scored()
+    mounted = mount(card)
+    mounted.page.evaluate("bench.model.save_changes = () => {}")  # a kernel that is busy, or gone
+    mounted.root.get_by_label("Why did").fill("its prior")
+    mounted.root.get_by_label("Why did").blur()
+    state = mounted.root.locator(".xw-pc-why .xw-pc-state")
+    assert state.inner_text() == "not kept yet"
+    card.explain("its prior")
+    mounted.push()
+    assert state.inner_text() == "✓ kept"
+
+
+def test_a_saved_page_shows_the_explanation_and_asks_for_none(chromium, tmp_path) -> None:
+    told = scored()
+    told.explain("its prior")
+    page = tmp_path / "cards.html"
+    page.write_text(static_page.page([told, scored()]), encoding="utf-8")
+    with watched_page(chromium) as seen:
+        seen.page.goto(page.as_uri())
+        seen.page.wait_for_selector(".xw-view >> nth=1")
+        shown, silent = (root.get_by_label("Why did") for root in seen.page.locator(".xw-view").all())
+        assert shown.input_value() == "its prior"
+        assert not shown.is_editable()
+        assert not silent.is_visible()
+        seen.assert_clean()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_an_explained_card_breaks_no_rule_of_accessibility(mount, violations, picture, dark) -> None:
+    card = scored()
+    mounted = mount(card, dark=dark)
+    assert violations(mounted.page, ".xw-view") == []
+    mounted.root.get_by_label("Why did").fill("Its prior is stronger than four demonstrations.\nSixteen would do.")
+    mounted.root.get_by_label("Why did").blur()
+    mounted.settled()
+    assert violations(mounted.page, ".xw-view") == []
+    picture(mounted.root, "prediction_card", "explained_dark" if dark else "explained_light")
 
 
 def test_keys_choose_between_options(mount) -> None:

@@ -1,5 +1,7 @@
 """Checkers accept the solution, reject every usual mistake, name its misconception and show where it goes wrong."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from xllm_widgets.classroom import check, exercise, exercises, hint, solution, w
 from xllm_widgets.classroom.chapters import EXERCISES
 from xllm_widgets.classroom.exercises import Raised, agree
 from xllm_widgets.errors import XllmError
+from xllm_widgets.widgets.language import language
 
 MISTAKES = [(name, m) for name, e in EXERCISES.items() for m in e.mistakes]
 
@@ -110,6 +113,40 @@ OTHER = [
 @pytest.mark.parametrize(("a", "b", "same"), [(*p, True) for p in SAME] + [(*p, False) for p in OTHER])
 def test_values_agree_by_what_they_say(a, b, same):
     assert agree(a, b) == agree(b, a) == same
+
+
+def test_frames_are_in_the_language_that_is_on_and_the_exercises_in_their_own(monkeypatch):
+    monkeypatch.setattr(exercises, "_withheld", [])
+    monkeypatch.setattr(exercises, "_taken", {})
+    found, other = EXERCISES["00-verdict"], EXERCISES["01-control"]
+    language("zh")
+    try:
+        said = {
+            "asked": exercise("00-verdict").text,
+            "right": check("00-verdict", found.answer).text,
+            "named": check("00-verdict", found.mistakes[0].answer).text,
+            "own": check("00-verdict", lambda low, high, threshold: [][0]).text,
+            "nothing": check("00-verdict", lambda low, high, threshold: None).text,
+            "called": check("00-verdict", 3).text,
+            "choice": check("01-control", "b").text,
+            "other": check("01-control", other.mistakes[0].answer).text,
+            "letter": check("01-control", "?").text,
+            "hint": hint("01-control").text,
+        }
+        withhold_solutions()
+        said["withheld"] = solution("01-control").text
+    finally:
+        language("en")
+    assert said["asked"].startswith(f"**练习 00-verdict。** {found.prompt}")
+    assert said["right"] == f"正确，60 个随机输入全部通过。{found.explanation}"
+    assert re.fullmatch(r"还不对（the estimate alone .*）：当 low = .* 时，它给出 '.*'，而应给出 '.*'。", said["named"])
+    assert "它给出 错误 IndexError：list index out of range，而应给出" in said["own"]
+    assert said["choice"] == f"正确。{other.explanation}"
+    assert said["other"].startswith(f"不是这一个（{other.mistakes[0].misconception}）：")
+    assert said["letter"] == "请用一个字母回答：a、b、c、d。"
+    assert said["hint"] == f"提示 1／{len(other.hints)}：{other.hints[0]}"
+    for words in ("nothing", "called", "withheld"):
+        assert re.search("[\u4e00-\u9fff]", said[words])
 
 
 def test_an_edition_may_withhold_solutions(monkeypatch):

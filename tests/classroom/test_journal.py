@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from xllm_widgets.classroom import Journal, journal, keep_journal, safe_files, stop_journal
 from xllm_widgets.classroom.journal import JournalError
 from xllm_widgets.errors import XllmError
+from xllm_widgets.widgets.language import language
 
 WRITER = """
 import sys
@@ -120,11 +122,18 @@ def test_looking_sets_aside_as_well_and_says_so(ada: Journal) -> None:
 
 
 def test_the_journal_of_a_later_version_is_left_alone(ada: Journal) -> None:
-    ada.path.write_text(later := SOUND.replace("1", "2"))
+    ada.path.write_text(later := SOUND.replace("1", str(journal.VERSION + 1)))
     for use in (ada.entries, lambda: ada.note("x")):
         with pytest.raises(JournalError, match=r"^Ada\.json was written by a later xllm-widgets"):
             use()
     assert ada.path.read_text() == later
+
+
+def test_the_journal_of_an_earlier_version_goes_on(ada: Journal) -> None:
+    ada.path.write_text(SOUND.replace("[]", '[{"id": "1", "at": "then", "kind": "note", "text": "of last year"}]'))
+    ada.add("explanation", card="1", question="Which?", text="because")
+    assert [entry["kind"] for entry in ada.entries()] == ["note", "explanation"]
+    assert json.loads(ada.path.read_text("utf-8"))["version"] == journal.VERSION
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below"])
@@ -138,7 +147,7 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(folder: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("kind", "fields", "said"),
     [
-        ("remark", {}, "'remark' is none of prediction, outcome, run, exercise, note"),
+        ("remark", {}, "'remark' is none of prediction, outcome, explanation, run, exercise, note"),
         ("note", {}, "a note needs a proper text"),
         ("prediction", {"card": "1", "question": "?", "prediction": "a", "confidence": 80}, "a share between 0 and 1"),
         ("prediction", {"card": "1", "question": "?", "prediction": "a", "confidence": True}, "proper confidence"),
@@ -224,6 +233,13 @@ class Reader(HTMLParser):
         self.words += data
 
 
+def read_html(text: str | None) -> Reader:
+    assert text is not None
+    reader = Reader()
+    reader.feed(text)
+    return reader
+
+
 EVIL = "</td></style><script>alert(1)</script><img src=//x onerror=alert(2)> & \" ' \u202e 你好"
 
 
@@ -234,16 +250,72 @@ def test_the_page_escapes_every_text_and_asks_for_nothing(tmp_path: Path) -> Non
     ada.add("outcome", card="1", outcome=EVIL, correct=True)
     claim = dict.fromkeys(("verdict", "statement", "estimate"), EVIL)
     ada.add("run", study=EVIL, model=EVIL, knobs={EVIL: EVIL}, claims=[claim])
-    ada.add("exercise", exercise=EVIL, right=False, misconception=EVIL)
+    ada.add("explanation", card="1", question=EVIL, text=EVIL)
+    ada.add("exercise", exercise=EVIL, right=False, misconception=EVIL, hints=EVIL)
     page = ada.export_html(tmp_path / "page.html").read_text("utf-8")
-    reader = Reader()
-    reader.feed(page)
-    assert not {"script", "img", "link", "iframe", "a"} & set(reader.tags)
+    reader, part = read_html(page), read_html(ada._repr_html_())
     assert "http" not in page.replace("http-equiv", "")
     assert "default-src 'none'" in page
-    assert reader.words.count(EVIL) == 13
+    for shown in (reader, part):
+        assert not {"script", "img", "link", "iframe", "a"} & set(shown.tags)
+        assert shown.words.count(EVIL) == 15
     for told in ("Lab journal of R&D", "Brier score 0.01, n = 1", "90% sure", "100%", "21% to 100%"):
         assert told in reader.words
+
+
+def test_the_page_shows_the_last_explanation_and_the_hints_that_were_opened(ada: Journal, tmp_path: Path) -> None:
+    predict(ada, "1", 0.8, correct=False)
+    for text in ("chance", "its prior is stronger"):
+        ada.add("explanation", card="1", question="Which?", text=text)
+    ada.add("exercise", exercise="00-count", right=True, misconception="", hints=2)
+    ada.add("exercise", exercise="00-verdict", right=True, misconception="")  # as an older journal may have it
+    rows = re.findall("<tr>(.*)</tr>", ada.export_html(tmp_path / "page.html").read_text("utf-8"))
+    last = {cells[1]: cells[-1] for cells in (re.findall("<td[^>]*>(.*?)</td>", row) for row in rows) if cells}
+    assert last["Which?"] == "its prior is stronger"
+    assert (last["00-count"], last["00-verdict"]) == ("2", "–")
+    assert "chance" not in ada._repr_html_()
+    assert ada.describe().splitlines()[1] == "1 prediction, 1 outcome, 1 explanation, 2 exercises."
+
+
+def test_a_cell_that_ends_in_the_journal_shows_it(ada: Journal) -> None:
+    assert "Nothing yet" in read_html(ada._repr_html_()).words
+    ada.note("你好")
+    shown = ada._repr_html_()
+    assert shown.startswith('<div class="xw-journal" lang="en">')
+    assert not {"h1", "h2", "body", "meta"} & set(read_html(shown).tags), "nothing that a notebook's page would take up"
+    rules = re.findall(r"([^{}]+)\{", re.search("<style>(.*)</style>", shown, re.DOTALL)[1])
+    assert rules
+    assert all(rule.strip().startswith(".xw-journal.xw-journal ") for rule in rules), "no rule for the rest of the page"
+    assert "Lab journal of Ada" in shown
+    assert "你好" in shown
+
+
+def test_a_journal_that_cannot_be_read_says_why_where_it_is_shown(ada: Journal) -> None:
+    ada.path.write_text("{")
+    assert "set aside as Ada.damaged-1.json" in ada._repr_html_()
+    ada.path.write_text(SOUND.replace("1", str(journal.VERSION + 1)))
+    assert ada._repr_html_() is None
+    assert repr(ada).startswith("Ada.json was written by a later xllm-widgets")
+
+
+def test_the_journal_speaks_the_language_that_is_on(tmp_path: Path) -> None:
+    li = Journal("李雷", tmp_path)
+    li.add("prediction", card="1", question="哪个？", prediction="一", confidence=0.8)
+    li.add("outcome", card="1", outcome="一", correct=True)
+    li.add("explanation", card="1", question="哪个？", text="先验更强")
+    claim = {"verdict": "not shown", "statement": "它照着做。", "estimate": 0.5, "low": 0.4, "high": 0.6}
+    li.add("run", study="研究", model="小", knobs={}, claims=[claim])
+    li.add("exercise", exercise="00", right=False, misconception="误解", hints=1)
+    li.note("笔记")
+    language("zh")
+    try:
+        page = li.export_html(tmp_path / "page.html").read_text("utf-8")
+        said = [re.sub("<style>.*?</style>", "", page, flags=re.DOTALL), li.describe().splitlines()[1]]
+    finally:
+        language("en")
+    assert '<html lang="zh-Hans">' in page
+    assert set(re.findall("[A-Za-z]{2,}", re.sub("<[^>]*>", "", "".join(said)))) == {"Brier", "UTC"}
+    assert 'lang="en"' in li._repr_html_()
 
 
 def test_the_page_never_takes_the_journals_place(ada: Journal, tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ def test_every_kind_of_entry_gets_a_row(ada: Journal, tmp_path: Path) -> None:
     ada.add("outcome", card="1", outcome="flips", correct=True)
     claims = [{"verdict": "shown"}, {"verdict": "reversed"}]
     ada.add("run", study="flipped_labels", model="pebble-1m", knobs={"shots": 8}, claims=claims)
-    ada.add("exercise", exercise="00-count", right=False, misconception="only documents matter")
+    ada.add("explanation", card="1", question="Which?", text="chance")
+    ada.add("explanation", card="1", question="Which?", text="the labels count")
+    ada.add("exercise", exercise="00-count", right=False, misconception="only documents matter", hints=2)
     Journal("李雷", tmp_path / "li").note('你好, "quoted"\nsecond line')
     merged = merge([ada.path, tmp_path / "li"], tmp_path / "table.csv")
     rows = table(tmp_path / "table.csv")
@@ -39,21 +41,25 @@ def test_every_kind_of_entry_gets_a_row(ada: Journal, tmp_path: Path) -> None:
     told = ("subject", "answer", "confidence", "outcome", "right")
     assert [predicted[name] for name in told] == ["Which?", "flips", "0.8", "flips", "True"]
     assert float(predicted["brier"]) == pytest.approx(0.04)
+    assert predicted["explanation"] == "the labels count"
     assert run["outcome"] == "shown; reversed"
     assert run["details"] == '{"model": "pebble-1m", "shots": 8}'
-    assert (exercise["right"], exercise["details"]) == ("False", "only documents matter")
+    told = [exercise[name] for name in ("right", "details", "hints")]
+    assert told == ["False", "only documents matter", "2"]
     assert (note["student"], note["details"]) == ("李雷", '你好, "quoted"\nsecond line')
 
 
-def test_copies_of_a_journal_count_once_and_the_later_one_adds_its_outcome(ada: Journal, tmp_path: Path) -> None:
+def test_copies_of_a_journal_count_once_and_the_later_one_adds_what_came_of_it(ada: Journal, tmp_path: Path) -> None:
     early = tmp_path / "early.json"
     shutil.copy(ada.path, early)
     ada.add("outcome", card="1", outcome="stays", correct=False)
+    ada.add("explanation", card="1", question="Which?", text="its prior")
     ada.note("later")
     for order in ([early, ada.path], [ada.path, early]):
         merge(order, tmp_path / "table.csv")
         rows = table(tmp_path / "table.csv")
-        assert [(row["kind"], row["outcome"]) for row in rows] == [("prediction", "stays"), ("note", "")]
+        told = [(row["kind"], row["outcome"], row["explanation"]) for row in rows]
+        assert told == [("prediction", "stays", "its prior"), ("note", "", "")]
 
 
 def test_damaged_files_are_named_and_left_as_they_are(ada: Journal, tmp_path: Path) -> None:
@@ -75,10 +81,12 @@ def test_a_spreadsheet_runs_nothing(text: str, tmp_path: Path) -> None:
     ada = Journal("Ada", tmp_path / "ada")
     ada.note(text)
     ada.add("prediction", card="1", question=text, prediction=-0.5, confidence=0.8)
+    ada.add("explanation", card="1", question=text, text=text)
     merge([ada.path], tmp_path / "table.csv")
     found = {row["kind"]: row for row in table(tmp_path / "table.csv")}
     note, predicted = found["note"], found["prediction"]
-    assert (note["details"], predicted["subject"], predicted["answer"]) == (f"'{text}", f"'{text}", "-0.5")
+    assert [note["details"], predicted["subject"], predicted["explanation"]] == [f"'{text}"] * 3
+    assert predicted["answer"] == "-0.5"
 
 
 def test_nothing_is_written_where_nothing_can_be_read(ada: Journal, tmp_path: Path) -> None:

@@ -52,6 +52,31 @@ def test_what_the_browser_sends_is_written_down(kept: journal.Journal) -> None:
     assert (locked["prediction"], locked["confidence"], locked["unit"]) == (0.25, 0.7, "nats")
 
 
+def test_an_explanation_is_written_down_and_the_last_one_counts(kept: journal.Journal) -> None:
+    made, other = card(), card()
+    for each in (made, other):
+        each.predict("flips", 0.8)
+        each.score("stays")
+    made.explain("chance")
+    made.explain("its prior is stronger")
+    told = kept.entries("explanation")
+    assert [(entry["question"], entry["text"]) for entry in told] == [
+        ("Which?", "chance"), ("Which?", "its prior is stronger"),
+    ]  # fmt: skip
+    assert told[0]["card"] == kept.entries("prediction")[0]["card"]
+    assert [each.explanation for each in kept.predictions()] == ["its prior is stronger", ""]
+    made.explain("")
+    assert [each.explanation for each in kept.predictions()] == ["", ""]
+
+
+def test_what_was_explained_before_a_card_was_watched_is_written_down(kept: journal.Journal) -> None:
+    plain = view.PredictionCard("Which?", ["stays", "flips"])
+    plain.predict("flips", 0.8)
+    plain.score("stays").explain("its prior")
+    watch(plain)
+    assert [each.explanation for each in kept.predictions()] == ["its prior"]
+
+
 def test_a_card_of_the_views_is_written_down_once_it_is_watched(kept: journal.Journal) -> None:
     plain = view.PredictionCard("Which?", ["stays", "flips"])
     plain.predict("flips", 0.8)

@@ -13,6 +13,8 @@ from xllm_widgets.widgets import style
 
 WIDGETS = Path(widgets.__file__).parent
 LAB = WIDGETS.parent / "lab"
+CLASSROOM = WIDGETS.parent / "classroom"
+SPEAK_IN_CLASS = {"journal": ["journal_page", "journal"], "classroom": ["exercises"]}
 CATALOGUE = speaking.catalogue()
 VIEWS = sorted(path.stem for path in WIDGETS.glob("[a-z]*.js"))
 TWINS = {"reasoning_twin": "reasoning_editor", "scatter_map_picture": "scatter_map",
@@ -31,6 +33,8 @@ def files(part: str) -> list[Path]:
     """The sources that speak from a part of the catalogue."""
     if part == "lab":
         return sorted(LAB.glob("*.py"))
+    if part in SPEAK_IN_CLASS:
+        return [CLASSROOM / f"{name}.py" for name in SPEAK_IN_CLASS[part]]
     twins = [WIDGETS / f"{twin}.py" for twin, of in TWINS.items() if of == part]
     return [WIDGETS / f"{part}.js", WIDGETS / f"{part}.py", *twins]
 
@@ -58,7 +62,7 @@ def test_both_languages_say_it_with_the_same_places(part: str, key: str) -> None
 
 
 def test_every_part_belongs_to_something_that_speaks() -> None:
-    assert set(CATALOGUE) == {"common", "glossary", "lab", "knobs", *VIEWS}
+    assert set(CATALOGUE) == {"common", "glossary", "lab", "knobs", *SPEAK_IN_CLASS, *VIEWS}
     for name in widgets.__all__:
         assert getattr(widgets, name)._catalogue in VIEWS
 
@@ -86,6 +90,7 @@ def test_terms_are_called_the_same_everywhere() -> None:
 
 STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 SAID_IN_JS = re.compile(r"\bt(?:\.parts)?\(([^(),]*)")  # the first argument, a key or a choice between keys
+NAMED_IN_JS = re.compile(r'(?:"(?=\w+")|\("strings"\)\.)(\w+)')  # "key", or model.get("strings").key
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:.]? [A-Za-z]{2,}")
 SHOWN_IN_JS = re.compile(
     r'(?:"aria-(?:label|valuetext)"[:,]\s*|\btitle:\s*|\b(?:textContent|placeholder|title) = |xw\.button\(|'
@@ -143,20 +148,20 @@ def _speaks(called: ast.expr) -> bool:
     )
 
 
-@pytest.mark.parametrize("part", [*VIEWS, "lab"])
+@pytest.mark.parametrize("part", [*VIEWS, "lab", *SPEAK_IN_CLASS])
 def test_every_string_asked_for_is_there(part: str) -> None:
     asked = set().union(*map(keys_said, files(part)))
     assert len(asked) > 5
     assert asked - set(CATALOGUE[part]) - set(CATALOGUE["common"]) == set()
 
 
-@pytest.mark.parametrize("part", [*VIEWS, "lab", "common", "glossary"])
+@pytest.mark.parametrize("part", [*VIEWS, "lab", *SPEAK_IN_CLASS, "common", "glossary"])
 def test_every_string_there_is_asked_for(part: str) -> None:
     sources = {"common": [*WIDGETS.glob("*.js"), *WIDGETS.glob("*.py")], "glossary": [WIDGETS / "language.py"]}
     named: set[str] = set()
     for file in sources.get(part) or files(part):
         js = file.suffix == ".js"
-        named |= set(re.findall(r'"(\w+)"', javascript(file.stem)) if js else constants(file))
+        named |= set(NAMED_IN_JS.findall(javascript(file.stem)) if js else constants(file))
     assert set(CATALOGUE[part]) - named == set()
 
 
@@ -171,7 +176,9 @@ def test_no_view_has_words_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [*WIDGETS.glob("*.py"), *LAB.glob("*.py")], ids=lambda file: f"{file.parent.name}/{file.stem}"
+    "file",
+    [*WIDGETS.glob("*.py"), *LAB.glob("*.py"), CLASSROOM / "exercises.py"],
+    ids=lambda file: f"{file.parent.name}/{file.stem}",
 )
 def test_no_python_side_has_words_of_its_own(file: Path) -> None:
     if file.stem not in NO_VIEW:

@@ -22,6 +22,30 @@ def test_predict_lock_score() -> None:
     assert card().score("stays").brier is None
 
 
+def test_what_came_out_is_explained_and_thought_again() -> None:
+    made = card()
+    made.predict("flips", 0.8)
+    with pytest.raises(PredictionError, match=r"^There is nothing to explain yet: predict, lock and run"):
+        made.explain("I knew it")
+    assert "Why" not in made.score("stays").describe()
+    before = made.to_png()
+    made.explain("  its prior is stronger\n")
+    assert made.explanation == made.kept == "its prior is stronger"
+    assert made.describe().endswith("Why: its prior is stronger")
+    assert made.to_png() != before
+    made.set_state({"explanation": "too few {shots}"})
+    assert made.describe().endswith("Why: too few {shots}")
+    made.explain("")
+    assert (made.kept, "Why" in made.describe()) == ("", False)
+
+
+def test_where_nothing_was_predicted_there_is_nothing_to_explain() -> None:
+    made = card().score("flips")
+    made.set_state({"explanation": "I would have known"})
+    assert (made.explanation, made.kept) == ("", "")
+    assert made.error.startswith("There is nothing to explain yet")
+
+
 def test_sure_and_wrong_costs_one() -> None:
     made = card()
     made.predict("flips", 1.0)

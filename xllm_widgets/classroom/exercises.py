@@ -2,6 +2,8 @@
 
 An answer in code is compared with the reference on many random inputs. When it differs, the checker looks for the usual
 mistake that gives the same outputs, names the misconception behind it and shows an input on which it goes wrong.
+
+The frames of what is said are in the language that is on; an exercise's own texts stay in that of its notebook.
 """
 
 import copy
@@ -17,6 +19,7 @@ from typing import Any
 
 from xllm_widgets.classroom import journal
 from xllm_widgets.errors import XllmError
+from xllm_widgets.widgets.language import speech
 
 VARIANTS = 60  # random inputs an answer in code must get right
 
@@ -82,17 +85,22 @@ class Exercise:
     also_right: tuple[Callable, ...] = ()
 
     def check(self, given: Any, seed: int) -> Feedback:
-        """Is this right? Code is tried on inputs that `seed` decides, and what it raises is told, not raised."""
+        """Is this right? Code is tried on inputs that `seed` decides, and what it raises is told, not raised.
+
+        A choice has no variants: a saved notebook shows its options by letter, and the letters must still hold in the
+        session that opens it again.
+        """
         return self._check_choice(given) if self.variant is None else self._check_code(given, seed)
 
     def _check_choice(self, given: Any) -> Feedback:
-        letter = self._letter(str(given).strip().casefold())
+        say, letter = speech("classroom"), self._letter(str(given).strip().casefold())
         if not letter:
-            return Feedback(False, f"Answer with one letter, {', '.join(self.letters)}.", attempted=False)
+            return Feedback(False, say("one_letter", letters=say("and").join(self.letters)), attempted=False)
         if letter == self.answer:
-            return Feedback(True, f"Right. {self.explanation}")
-        mistake = next(m for m in self.mistakes if m.answer == letter)
-        return Feedback(False, f"Not this one ({mistake.misconception}): {mistake.because}", mistake.misconception)
+            return Feedback(True, say("right", explanation=self.explanation))
+        found = next(m for m in self.mistakes if m.answer == letter)
+        said = say("not_this_one", misconception=found.misconception, because=found.because)
+        return Feedback(False, said, found.misconception)
 
     def _letter(self, given: str) -> str:
         """Which option is meant by its letter, as in b, B) or (b), or by its own words; empty if none is."""
@@ -114,24 +122,27 @@ class Exercise:
 
     def _check_code(self, given: Any, seed: int) -> Feedback:
         assert self.variant is not None
+        say = speech("classroom")
         if not callable(given):
-            return Feedback(False, "Give the function itself, without calling it: check(name, my_function).", "", False)
+            return Feedback(False, say("the_function"), attempted=False)
         rng = random.Random(f"{self.name}:{seed}")
         cases = [self.variant(rng) for _ in range(VARIANTS)]
         if all(outcome(given, case) is None for case in cases):
-            return Feedback(False, "It gives nothing yet (None): write its body, and let it return.", "", False)
+            return Feedback(False, say("gives_nothing"), attempted=False)
         for case in cases:
             got, expected = outcome(given, case), outcome(self.answer, case)
             if not agree(got, expected):
                 return self._explain(given, cases, case, got, expected)
-        return Feedback(True, f"Right, on {VARIANTS} random inputs. {self.explanation}".rstrip())
+        return Feedback(True, say("right_on_all", n=VARIANTS, explanation=self.explanation).rstrip())
 
     def _explain(self, given: Callable, cases: list[tuple], case: tuple, got: Any, expected: Any) -> Feedback:
-        example = f"for {show_call(self.answer, case)} it gives {short(got)}, and should give {short(expected)}."
+        say = speech("classroom")
+        example = say("example", call=show_call(self.answer, case), got=short(got), expected=short(expected))
         for mistake in self.mistakes:
             if all(agree(outcome(given, c), outcome(mistake.answer, c)) for c in cases):
-                return Feedback(False, f"Not yet ({mistake.misconception}): {example}", mistake.misconception)
-        return Feedback(False, f"Not yet: {example}")
+                said = say("not_yet_because", misconception=mistake.misconception, example=example)
+                return Feedback(False, said, mistake.misconception)
+        return Feedback(False, say("not_yet", example=example))
 
     def solution(self) -> str:
         if self.variant is None:
@@ -153,7 +164,7 @@ class Raised:
     words: str
 
     def __repr__(self) -> str:
-        return f"the error {self.kind}: {self.words}"
+        return speech("classroom")("raised", kind=self.kind, words=self.words)
 
 
 def agree(a: Any, b: Any) -> bool:
@@ -191,9 +202,7 @@ def short(value: Any, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-WITHHELD = "This edition comes without solutions: ask whoever gave it to you. The hints are there."
-
-_withheld: list[str] = []  # empty where solutions may be seen
+_withheld: list[bool] = []  # empty where solutions may be seen
 _taken: dict[str, int] = {}  # how far down each ladder of hints this session has gone
 _asked: dict[str, int] = {}  # how often each exercise was checked: every check draws fresh inputs
 
@@ -212,7 +221,8 @@ def exercise(name: str) -> Text:
     found = find(name)
     options = "".join(f"\n- **{letter}** {option}" for letter, option in zip(found.letters, found.options, strict=True))
     starter = f"\n```python\n{found.starter.strip()}\n```" if found.starter else ""
-    return Text(f"**Exercise {name}.** {found.prompt}\n{options}{starter}".rstrip())
+    asked = speech("classroom")("exercise", name=name, prompt=found.prompt)
+    return Text(f"{asked}\n{options}{starter}".rstrip())
 
 
 def check(name: str, answer: Any, *, seed: int | None = None) -> Feedback:
@@ -238,15 +248,15 @@ def hint(name: str) -> Text:
     hints: Sequence[str] = find(name).hints
     step = min(_taken.get(name, 0), len(hints) - 1)
     _taken[name] = step + 1
-    return Text(f"Hint {step + 1} of {len(hints)}. {hints[step]}")
+    return Text(speech("classroom")("hint", step=step + 1, steps=len(hints), text=hints[step]))
 
 
 def solution(name: str) -> Text:
     """The answer and why; in an edition without solutions, whom to ask."""
     found = find(name)
-    return Text(WITHHELD if _withheld else found.solution())
+    return Text(speech("classroom")("withheld") if _withheld else found.solution())
 
 
 def withhold_solutions() -> None:
     """From here on this session shows no solution: the first cell of the edition that an instructor hands out."""
-    _withheld.append(WITHHELD)
+    _withheld.append(True)

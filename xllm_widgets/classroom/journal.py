@@ -1,4 +1,4 @@
-"""The lab journal: what a student predicted, ran, found, noted and solved, in one file that stays on this machine.
+"""The lab journal: what a student predicted, ran, explained, noted and solved, in one file that stays on this machine.
 
 It begins by itself with the first locked prediction, run of a lab panel or checked exercise. To choose name and
 folder: `classroom.keep_journal(student="Ada", folder="my journal")`. To keep none: `classroom.stop_journal()`, or set
@@ -27,7 +27,7 @@ from xllm_widgets.classroom import safe_files
 from xllm_widgets.errors import XllmError
 from xllm_widgets.paths import journal_dir
 
-VERSION = 1
+VERSION = 2  # 2 knows explanations; an install that does not must say so, not set the file aside as damaged
 LONGEST_NAME = 60  # characters of a student's name: with an ending it still fits every file system
 SETTING = "XLLM_JOURNAL"
 
@@ -37,6 +37,7 @@ Entry = dict[str, Any]
 KINDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "prediction": {"card": str, "question": str, "prediction": (str, int, float), "confidence": (int, float)},
     "outcome": {"card": str, "outcome": (str, int, float), "correct": bool},
+    "explanation": {"card": str, "question": str, "text": str},
     "run": {"study": str, "model": str, "knobs": dict, "claims": list},
     "exercise": {"exercise": str, "right": bool, "misconception": str},
     "note": {"text": str},
@@ -52,7 +53,7 @@ class DamagedJournal(JournalError):
 
 
 class Prediction(NamedTuple):
-    """A prediction and what came out; `correct` and `outcome` are None while nothing has."""
+    """A prediction, what came out (`correct` and `outcome` are None while nothing has), and the student's why."""
 
     at: str
     question: str
@@ -60,6 +61,7 @@ class Prediction(NamedTuple):
     confidence: float
     outcome: str | float | None = None
     correct: bool | None = None
+    explanation: str = ""
 
     @property
     def brier(self) -> float | None:
@@ -116,7 +118,10 @@ class Journal:
         return [entry for entry in found if kind in (None, entry["kind"])]
 
     def predictions(self) -> list[Prediction]:
-        """Each locked prediction beside the first outcome of its card: looking again does not change what was known."""
+        """Each locked prediction beside the first outcome of its card, and the last explanation.
+
+        Looking again does not change what was known; thinking again does change what is thought.
+        """
         return predictions(self.entries())
 
     def export_html(self, path: str | Path) -> Path:
@@ -140,7 +145,22 @@ class Journal:
         entries = self.entries()
         return "\n".join(filter(None, [self.notice, f"{self.student} · {self.path}", words(entries)]))
 
-    __repr__ = describe
+    def __repr__(self) -> str:
+        """`describe()`; a journal that cannot be read says why, since a traceback would hide the rest of a cell."""
+        try:
+            return self.describe()
+        except JournalError as why:
+            return str(why)
+
+    def _repr_html_(self) -> str | None:
+        """What a cell shows that ends in the journal; None, so that the text speaks, where it cannot be read."""
+        from xllm_widgets.classroom.journal_page import fragment
+
+        try:
+            entries = self.entries()
+        except JournalError:
+            return None
+        return fragment(self.student, entries, self.notice)
 
     def _read(self) -> list[Entry]:
         return read(self.path).entries if self.path.exists() else []
@@ -223,17 +243,21 @@ def fault(entry: Any) -> str:
 
 
 def predictions(entries: list[Entry]) -> list[Prediction]:
-    """The predictions among entries, each with the first outcome that its card had."""
+    """The predictions among entries, each with the first outcome that its card had and the last explanation."""
     came: dict[str, Entry] = {}
+    why: dict[str, str] = {}
     for entry in entries:
         if entry["kind"] == "outcome":
             came.setdefault(entry["card"], entry)
-    return [_joined(entry, came.get(entry["card"], {})) for entry in entries if entry["kind"] == "prediction"]
+        elif entry["kind"] == "explanation":
+            why[entry["card"]] = entry["text"]
+    locked = [entry for entry in entries if entry["kind"] == "prediction"]
+    return [_joined(entry, came.get(entry["card"], {}), why.get(entry["card"], "")) for entry in locked]
 
 
-def _joined(locked: Entry, came: Entry) -> Prediction:
+def _joined(locked: Entry, came: Entry, why: str) -> Prediction:
     told = {name: locked[name] for name in ("at", "question", "prediction", "confidence")}
-    return Prediction(**told, outcome=came.get("outcome"), correct=came.get("correct"))
+    return Prediction(**told, outcome=came.get("outcome"), correct=came.get("correct"), explanation=why)
 
 
 def plain(value: Any) -> Any:

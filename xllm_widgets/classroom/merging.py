@@ -14,8 +14,10 @@ from xllm_widgets.classroom import safe_files
 from xllm_widgets.classroom.journal import Contents, Entry, JournalError, predictions, read
 
 COLUMNS = (
-    "student", "file", "at", "kind", "subject", "answer", "confidence", "outcome", "right", "brier", "details"
+    "student", "file", "at", "kind", "subject", "answer", "confidence", "outcome", "right", "brier", "explanation",
+    "hints", "details",
 )  # fmt: skip
+_OF_A_CARD = ("outcome", "explanation")  # what is said of a prediction after it is locked
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run instead of showing
 
 
@@ -32,9 +34,9 @@ def merge(files: Iterable[str | Path], out: str | Path) -> Merged:
     """Put journals together into one CSV table, a row for each prediction, run, exercise and note.
 
     files: journals, or folders of them; each entry is taken once, however many copies of a journal were handed in, and
-    no journal is changed. In the table confidence and brier are shares from 0 to 1, and a text that a spreadsheet would
-    take for a formula begins with an apostrophe. Raises JournalError, and writes nothing, if none can be read or `out`
-    cannot be written or is one of them.
+    no journal is changed. In the table confidence and brier are shares from 0 to 1, hints counts those opened before an
+    exercise was checked, and a text that a spreadsheet would take for a formula begins with an apostrophe. Raises
+    JournalError, and writes nothing, if none can be read or `out` cannot be written or is one of them.
     """
     paths, out = list(_expanded(files)), Path(out)
     if any(path.resolve() == out.resolve() for path in paths):
@@ -43,10 +45,10 @@ def merge(files: Iterable[str | Path], out: str | Path) -> Merged:
     journals = _readable(paths, merged.skipped)
     if not journals:
         raise JournalError(" ".join(["No journal could be read.", *merged.skipped]))
-    outcomes = [entry for each in journals.values() for entry in each.entries if entry["kind"] == "outcome"]
+    later = [entry for each in journals.values() for entry in each.entries if entry["kind"] in _OF_A_CARD]
     for path, (student, entries) in journals.items():
         merged.students.add(student)
-        merged.rows += [{"student": student, "file": str(path)} | row for row in rows([*entries, *outcomes])]
+        merged.rows += [{"student": student, "file": str(path)} | row for row in rows([*entries, *later])]
     try:
         safe_files.write_whole(out, _csv(merged.rows))
     except OSError as reason:
@@ -77,11 +79,12 @@ def _readable(paths: list[Path], skipped: list[str]) -> dict[Path, Contents]:
 
 
 def rows(entries: list[Entry]) -> list[dict[str, Any]]:
-    """Entries as rows, in the order of time; a prediction's outcome, which may come later, stands in its own row."""
-    others = [_row(entry) for entry in entries if entry["kind"] not in ("prediction", "outcome")]
+    """Entries as rows, in the order of time; a prediction's outcome and explanation, of later, stand in its own row."""
+    others = [_row(entry) for entry in entries if entry["kind"] not in ("prediction", *_OF_A_CARD)]
     predicted = [
         {"at": made.at, "kind": "prediction", "subject": made.question, "answer": made.prediction,
-         "confidence": made.confidence, "outcome": made.outcome, "right": made.correct, "brier": made.brier}
+         "confidence": made.confidence, "outcome": made.outcome, "right": made.correct, "brier": made.brier,
+         "explanation": made.explanation}
         for made in predictions(entries)
     ]  # fmt: skip
     return sorted([*predicted, *others], key=lambda row: row["at"])
@@ -94,7 +97,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         details = json.dumps({"model": entry["model"], **entry["knobs"]}, ensure_ascii=False)
         return row | {"subject": entry["study"], "outcome": verdicts, "details": details}
     if entry["kind"] == "exercise":
-        return row | {"subject": entry["exercise"], "right": entry["right"], "details": entry["misconception"]}
+        told = {"subject": entry["exercise"], "right": entry["right"], "details": entry["misconception"]}
+        return row | told | {"hints": entry.get("hints")}
     return row | {"details": entry["text"]}
 
 

@@ -30,23 +30,53 @@ const xw = (() => {
     return focusable(make("button", { type: "button", class: "xw-button", ...attributes }, text));
   }
 
-  /** Every listener a view adds, so that one call takes them all away again. */
+  /**
+   * Every listener a view adds, so that one call takes them all away again; an error in one is said in the view, as one
+   * in what `guard` was given: `failed` says it, once there is a root.
+   */
   function listeners() {
     const undo = [];
-    return {
+    const keep = {
+      failed: null,
+      guard: (call) => function (...all) {
+        try { return call.apply(this, all); } catch (wrong) { if (!keep.failed) throw wrong; keep.failed(wrong); }
+      },
       model(model, names, call) {
+        const guarded = keep.guard(call);
         for (const name of [names].flat()) {
-          model.on(name, call);
-          undo.push(() => model.off(name, call));
+          model.on(name, guarded);
+          undo.push(() => model.off(name, guarded));
         }
       },
       dom(node, type, call, options) {
-        node.addEventListener(type, call, options);
-        undo.push(() => node.removeEventListener(type, call, options));
+        const guarded = keep.guard(call);
+        node.addEventListener(type, guarded, options);
+        undo.push(() => node.removeEventListener(type, guarded, options));
       },
       also(call) { undo.push(call); },
       clean() { undo.splice(0).forEach((call) => call()); },
     };
+    return keep;
+  }
+
+  /** What a view's file exports: `render`, after whose failure words stand where the view would. */
+  function view(render) {
+    return {
+      render(given) {
+        try {
+          return render(given);
+        } catch (wrong) {
+          given.el.replaceChildren(make("div", { class: "xw-view", lang: given.model.get("strings").lang },
+            make("div", { class: "xw-error", role: "alert" }, failure(given.model, wrong))));
+        }
+      },
+    };
+  }
+
+  /** What is said of an error in a view's own code; the console has it whole. */
+  function failure(model, wrong) {
+    console.error(wrong);
+    return words(model)("view_failed", { why: String(wrong) });
   }
 
   /** However often it is asked for, done once a frame at most: at the end of what is running now, or in the next frame. */
@@ -66,6 +96,10 @@ const xw = (() => {
     const show = () => {
       error.textContent = model.get("error") || "";
       error.hidden = !error.textContent;
+    };
+    keep.failed = (wrong) => {
+      error.textContent = failure(model, wrong);
+      error.hidden = false;
     };
     keep.model(model, "change:error", show);
     // The widget manager tells its own model, which anywidget hands on as `this`, when the way to the kernel is cut.
@@ -223,7 +257,7 @@ const xw = (() => {
   }
 
   return {
-    make, focusable, words, button, listeners, onceAFrame, onKeys, onArrows, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
+    make, focusable, view, words, button, listeners, onceAFrame, onKeys, onArrows, root, floats, plain, signed, percent, ground, cividis, inkOver, setToken, said,
     table, disclosure, divergingLegend, sequentialLegend,
   };
 })();

@@ -131,7 +131,7 @@ class BaseView(anywidget.AnyWidget):
         except XllmError as wrong:
             self.error = str(wrong)
         except Exception as wrong:
-            self.error = f"This could not be computed ({type(wrong).__name__}: {wrong})."
+            self.error = self.say("not_computable", why=f"{type(wrong).__name__}: {wrong}")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = super()._repr_mimebundle_(**kwargs)

@@ -11,11 +11,48 @@ function inside() {
       if (text) node.textContent = text;
     }
   }
+  /** bertviz hears a pointer only: its rows of marks and of tokens, each with the name that a mark is given. */
+  function rows(place, { kind, heads, layers, head, detail }) {
+    const all = (selector) => [...place.querySelectorAll(selector)];
+    const say = (k, i) => detail.replace("{k}", layers[k]).replace("{head}", heads[i]);
+    const [first, ...more] = all("g.detail");
+    const tokens = kind === "head" ? [all("#left > g:last-child > g"), all("#right > g:last-child > g")] : [first ? [...first.children] : []];
+    const marks = kind === "head" ? all("svg > g:last-child > rect") : all(".attn_background ~ rect");
+    const name = (_, i) => (kind === "head" ? `${head} ${i + 1}` : say(Math.floor(i / heads.length), i % heads.length));
+    return [
+      { nodes: marks, names: marks.map(name), step: kind === "head" ? 1 : heads.length },
+      ...tokens.map((nodes) => ({ nodes, names: nodes.map((node) => node.textContent.trim() || "␣"), step: 1 })),
+    ];
+  }
+  /** One Tab stop a row, arrows within it; the focus points as a pointer would, Enter clicks, Shift and Enter click twice. */
+  function reach(place, words) {
+    for (const { nodes, names, step } of rows(place, words)) {
+      const at = Math.max(0, nodes.findIndex((node) => node.tabIndex === 0 && node.hasAttribute("tabindex")));
+      nodes.forEach((node, i) => {
+        if (node.xwSteps) return;
+        node.xwSteps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: step, ArrowUp: -step };
+        for (const [key, value] of [["role", "button"], ["aria-label", names[i]], ["tabindex", i === at ? 0 : -1]]) node.setAttribute(key, value);
+        const does = (type, bubbles = true) => node.dispatchEvent(new MouseEvent(type, { bubbles }));
+        node.addEventListener("focus", () => does("mouseover"));
+        node.addEventListener("blur", () => { does("mouseout"); does("mouseleave", false); });
+        node.addEventListener("keydown", (event) => {
+          const next = nodes[i + node.xwSteps[event.key]];
+          if (next) { node.setAttribute("tabindex", -1); next.setAttribute("tabindex", 0); next.focus(); }
+          else if (event.key === "Enter" || event.key === " ") does(event.shiftKey ? "dblclick" : "click");
+          else return;
+          event.preventDefault();
+        });
+      });
+    }
+  }
   function draw({ params, layer, words, scripts }) {
     const place = add(document.body, "div", { id: params.root_div_id });
     if (layer) add(add(place, "label", { textContent: `${layer} ` }), "select", { id: "layer" });
     add(place, "div", { id: "vis" });
-    if (words) new MutationObserver(() => translate(place, words)).observe(place, { childList: true, subtree: true });
+    Object.assign(document, { title: words.title });
+    document.documentElement.lang = words.lang;
+    const mend = () => { if (words.kind === "model") translate(place, words); reach(place, words); };
+    new MutationObserver(mend).observe(place, { childList: true, subtree: true });
     window.require = { config() {} };
     window.requirejs = (_, run) => run(window.jQuery, window.d3);
     window.PYTHON_PARAMS = params; // the name that bertviz's template leaves open
@@ -39,6 +76,8 @@ div { width: max-content; min-width: 360px; }
 select { font: inherit; color: inherit; background: var(--xw-ground); border: 1px solid var(--xw-rule); border-radius: 5px; }
 svg { display: block; margin-top: 6px; font-family: var(--xw-font); }
 text { fill: var(--xw-ink); }
+[role="button"] { outline: none; }
+[role="button"]:focus-visible { outline: 2px solid var(--xw-ink); outline-offset: -1px; opacity: 1 !important; fill-opacity: .25; }
 .background { fill: var(--xw-rule); }
 svg[fill="white"], rect[fill="white"] { fill: var(--xw-ground); }
 rect[fill="#F5F5F5"] { fill: var(--xw-well); }
@@ -100,8 +139,12 @@ function render({ model, el }) {
   }
 
   keep.dom(frame, "load", () => {
-    const words = { axes: { Heads: t("heads"), Layers: t("layers") }, detail: get("strings").head_number };
-    send({ params: params(), scripts: get("scripts"), ...(get("kind") === "head" ? { layer: t("layer") } : { words }) });
+    const drawn = params();
+    const words = {
+      kind: get("kind"), axes: { Heads: t("heads"), Layers: t("layers") }, detail: get("strings").head_number, head: t("head_name"),
+      heads: drawn.include_heads, layers: drawn.include_layers, lang: t("lang"), title: t("frame"),
+    };
+    send({ params: drawn, words, scripts: get("scripts"), layer: get("kind") === "head" ? t("layer") : "" });
     root.dataset.sent = "true";
   });
   keep.dom(window, "message", ({ source, data }) => {
@@ -112,4 +155,4 @@ function render({ model, el }) {
   keep.also(() => theme.disconnect());
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

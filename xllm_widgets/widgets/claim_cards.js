@@ -99,4 +99,4 @@ function render({ model, el }) {
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

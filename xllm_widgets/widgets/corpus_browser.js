@@ -142,4 +142,4 @@ function render({ model, el }) {
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

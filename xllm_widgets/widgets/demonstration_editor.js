@@ -102,7 +102,7 @@ function render({ model, el }) {
   function schedule() {
     if (due || editing) return;
     due = true;
-    queueMicrotask(() => { if (due) build(); });
+    queueMicrotask(keep.guard(() => { if (due) build(); }));
   }
 
   /** A card (the query when null) as it stands on the page if nothing in it has changed: a flip makes one card anew. */
@@ -338,4 +338,4 @@ function render({ model, el }) {
   afterPaint(next);
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

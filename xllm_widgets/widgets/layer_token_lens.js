@@ -186,11 +186,11 @@ function render({ model, el }) {
     choice.children[get("reading")].focus();
   }));
   let due = false;
-  const schedule = () => { if (!due) { due = true; queueMicrotask(() => { due = false; build(); }); } };
+  const schedule = () => { if (!due) { due = true; queueMicrotask(keep.guard(() => { due = false; build(); })); } };
   keep.model(model, ["change:version", "change:tokens", "change:layers", "change:values", "change:readings"], schedule);
   keep.model(model, ["change:reading", "change:title", "change:toward", "change:away"], () => { if (!due) paint(); });
   keep.model(model, "change:selected", () => { if (!due) select(); });
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

@@ -1,4 +1,4 @@
-// A prediction and a confidence, locked before the run; after it, both beside the outcome.
+// A prediction and a confidence, locked before the run; after it, both beside the outcome, and why it came out so.
 function render({ model, el }) {
   const keep = xw.listeners();
   const { make } = xw;
@@ -13,9 +13,12 @@ function render({ model, el }) {
   const lock = xw.button(t("lock"), { class: "xw-button xw-pc-lock" });
   const sureLine = make("div", { class: "xw-pc-sure" }, sureLabel, sure, sureSaid, lock);
   const result = xw.focusable(make("div", { class: "xw-pc-result", "aria-live": "polite", tabindex: -1 }));
+  const why = xw.focusable(make("textarea", { rows: 2, dir: "auto", placeholder: t("why_hint") }));
+  const whyState = make("span", { class: "xw-pc-state", "aria-live": "polite" });
+  const whyLine = make("div", { class: "xw-pc-why" }, make("label", {}, make("span", {}, t("why")), why), whyState);
   root.append(
     make("div", { class: "xw-pc-top" }, make("span", { class: "xw-eyebrow" }, t("your_prediction")), make("span", { class: "xw-spacer" }), state),
-    question, choice, sureLine, result,
+    question, choice, sureLine, result, whyLine,
   );
   el.append(root);
 
@@ -129,6 +132,7 @@ function render({ model, el }) {
     lock.title = lock.disabled ? t("choose_first") : t("lock_hint");
     state.textContent = get("locked") ? (get("outcome") === null ? t("locked_now_run") : get("prediction") === null ? "" : t("locked_before")) : "";
     paintResult();
+    paintWhy();
   }
 
   function paintResult() {
@@ -145,6 +149,30 @@ function render({ model, el }) {
     result.replaceChildren(make("table", { class: "xw-table" }, heading ? make("caption", {}, heading) : null, make("tbody", {}, ...body)));
   }
 
+  /** “Kept” is said only once Python has the words: a busy kernel has not, and on a saved page nobody would. */
+  function paintWhy() {
+    why.readOnly = Boolean(get("_static"));
+    if (!why.matches(":focus")) why.value = get("explanation");
+    const text = why.value.trim();
+    whyState.textContent = text !== get("kept") ? t("not_kept") : text ? t("kept") : "";
+    whyLine.hidden = get("brier") === null || (why.readOnly && !text);
+  }
+
+  function keepWhy() {
+    const text = why.value.trim();
+    if (text === get("explanation")) return;
+    model.set("explanation", text);
+    model.save_changes();
+  }
+
+  keep.dom(why, "input", paintWhy);
+  keep.dom(why, "blur", () => { keepWhy(); paintWhy(); });
+  keep.dom(why, "keydown", (event) => {
+    event.stopPropagation();
+    if (event.isComposing || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    keepWhy();
+  });
   keep.dom(sure, "input", () => send({ confidence: Number(sure.value) / 100 }));
   keep.dom(lock, "click", () => {
     send({ locked: true });
@@ -152,7 +180,8 @@ function render({ model, el }) {
   });
   keep.model(model, ["change:question", "change:options", "change:low", "change:high", "change:unit", "change:within"], build);
   keep.model(model, ["change:prediction", "change:confidence", "change:locked", "change:outcome", "change:correct", "change:brier"], paint);
+  keep.model(model, ["change:explanation", "change:kept"], paintWhy);
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

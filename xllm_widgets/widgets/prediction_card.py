@@ -1,4 +1,4 @@
-"""Write down what you expect and how sure you are, lock it, look: then both are scored beside each other."""
+"""Write down what you expect and how sure you are, lock it, look: both are scored, and you say why it came out so."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class PredictionCard(BaseView):
     Either `options` (two or more strings) or a number from `low` to `high`, which counts as right if it comes within
     `within` of the outcome (default: a tenth of the range). `confidence` is the probability, as a share, that you are
     right; it cannot be less than a blind `guess` gives. `score(outcome)` gives `correct` and `brier`, the Brier score
-    (confidence − correct)², which only honest confidence keeps low (Brier, 1950). Raises PredictionError for a change
-    after the lock and ViewError for a card that offers no choice.
+    (confidence − correct)², which only honest confidence keeps low (Brier, 1950); then the card asks why, and
+    `explanation` is the answer. Raises PredictionError for a change after the lock, or an explanation before the score,
+    and ViewError for a card that offers no choice.
     """
 
     _catalogue = "prediction_card"
@@ -51,6 +52,8 @@ class PredictionCard(BaseView):
     outcome = traitlets.Any(None).tag(sync=True)
     correct = traitlets.Bool(None, allow_none=True).tag(sync=True)
     brier = traitlets.Float(None, allow_none=True).tag(sync=True)
+    explanation = traitlets.Unicode("").tag(sync=True)
+    kept = traitlets.Unicode("").tag(sync=True)  # the explanation that has arrived here: a view must not say so before
 
     def __init__(self, question: str = "", options: Sequence[str] = (), **kwargs: Any) -> None:
         self._sealed: dict[str, Any] | None = None
@@ -92,8 +95,15 @@ class PredictionCard(BaseView):
             self.brier = None if correct is None else (self.confidence - correct) ** 2
         return self
 
+    def explain(self, text: str) -> None:
+        """Says from Python why it came out so; a later one takes its place, an empty one takes it away.
+
+        Raises PredictionError while there is no scored prediction to explain.
+        """
+        self.explanation = text
+
     def describe(self) -> str:
-        """Question, prediction, outcome and score in words."""
+        """Question, prediction, outcome, score and explanation in words."""
         lines = [self.say("described", question=self.question), *self._lines()]
         return self.say("between_sentences").join(filter(None, lines))
 
@@ -103,7 +113,7 @@ class PredictionCard(BaseView):
             super().set_state(sync_data)
         except PredictionError as refused:
             self.error = str(refused)
-            self.send_state([*_PROMISES, "locked"])
+            self.send_state([*_PROMISES, "locked", "explanation"])
 
     def _lines(self) -> list[str]:
         said = ""
@@ -117,7 +127,8 @@ class PredictionCard(BaseView):
         if self.brier is None:
             return [self.say("none_made_line"), came]
         scored = {"brier": f"{self.brier:.2f}", "meaning": self.say("brier_meaning")}
-        return [said, came, self.say("right_line" if self.correct else "wrong_line", **scored)]
+        why = self.say("why_line", text=self.explanation) if self.explanation else ""
+        return [said, came, self.say("right_line" if self.correct else "wrong_line", **scored), why]
 
     def _said(self, value: str | float) -> str:
         if isinstance(value, str):
@@ -162,6 +173,17 @@ class PredictionCard(BaseView):
     @traitlets.validate(*_FIXED)
     def _question_stands(self, proposal: dict[str, Any]) -> Any:
         return self._as_locked(proposal["trait"].name, proposal["value"])
+
+    @traitlets.validate("explanation")
+    def _explains_what_came_out(self, proposal: dict[str, Any]) -> str:
+        text = proposal["value"].strip()
+        if text and self.brier is None:
+            raise PredictionError("There is nothing to explain yet: predict, lock and run, then say why it came out.")
+        return text
+
+    @traitlets.observe("explanation")
+    def _keep(self, change: dict[str, Any]) -> None:
+        self.kept = change["new"]
 
     @traitlets.observe("locked")
     def _seal(self, change: dict[str, Any]) -> None:

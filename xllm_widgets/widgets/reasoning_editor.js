@@ -99,7 +99,7 @@ function render({ model, el }) {
   function schedule() {
     if (due || editing) return;
     due = true;
-    queueMicrotask(() => { if (due) build(); });
+    queueMicrotask(keep.guard(() => { if (due) build(); }));
   }
 
   /** False where nothing with this key can take the focus. */
@@ -381,4 +381,4 @@ function render({ model, el }) {
   afterPaint(next);
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

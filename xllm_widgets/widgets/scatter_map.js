@@ -307,7 +307,7 @@ function render({ model, el }) {
   const schedule = (what) => () => {
     const first = !due;
     due = due === "build" ? due : what;
-    if (first) queueMicrotask(() => { const all = due === "build"; due = ""; if (all) build(); else paint(); });
+    if (first) queueMicrotask(keep.guard(() => { const all = due === "build"; due = ""; if (all) build(); else paint(); }));
   };
   keep.model(model, ["version", "names", "places", "member", "held_out", "groups"].map((key) => `change:${key}`), schedule("build"));
   keep.model(model, ["rotation", "centred", "show_targets", "turning", "graticule", "title", "x_label", "y_label", "notes"].map((key) => `change:${key}`), schedule("paint"));
@@ -315,4 +315,4 @@ function render({ model, el }) {
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

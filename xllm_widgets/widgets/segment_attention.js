@@ -167,11 +167,11 @@ function render({ model, el }) {
     show(get("segment") + step);
     parts.children[get("segment")].focus();
   }));
-  const renew = xw.onceAFrame(build);
+  const renew = xw.onceAFrame(keep.guard(build));
   keep.model(model, ["change:version", "change:title", "change:note"], renew);
-  keep.model(model, "change:segment", xw.onceAFrame(() => { paintHeads(); paintParts(); }));
+  keep.model(model, "change:segment", xw.onceAFrame(keep.guard(() => { paintHeads(); paintParts(); })));
   keep.model(model, "change:selected", paintParts);
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

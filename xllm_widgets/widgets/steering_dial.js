@@ -228,7 +228,7 @@ function render({ model, el }) {
   }
 
   let due = false;
-  const schedule = () => { if (!due) { due = true; queueMicrotask(() => { due = false; paint(); }); } };
+  const schedule = () => { if (!due) { due = true; queueMicrotask(keep.guard(() => { due = false; paint(); })); } };
 
   function asTable() {
     const { words, unsteered, steered } = get("probabilities");
@@ -262,4 +262,4 @@ function render({ model, el }) {
   paint();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

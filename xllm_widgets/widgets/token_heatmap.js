@@ -168,11 +168,11 @@ function render({ model, el }) {
     targets.children[(target() + step + n) % n].click();
     targets.children[target()].focus();
   }));
-  const renew = xw.onceAFrame(() => (model.get("tokens") === shown ? paint() : build()));
+  const renew = xw.onceAFrame(keep.guard(() => (model.get("tokens") === shown ? paint() : build())));
   keep.model(model, ["change:tokens", "change:version", "change:target"], renew);
   keep.model(model, "change:selected", select);
   keep.model(model, ["change:title", "change:caption"], head);
   build();
   return () => { keep.clean(); root.remove(); };
 }
-export default { render };
+export default xw.view(render);

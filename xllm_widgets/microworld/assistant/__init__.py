@@ -44,11 +44,11 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
 SHARES = {
     "facts": 0.17,
     "instructions": 0.10,
-    "commands": 0.27,
-    "requests": 0.07,
+    "commands": 0.28,
+    "requests": 0.08,
     "agreement": 0.11,
-    "confidence": 0.18,
-    "explanations": 0.10,
+    "confidence": 0.15,
+    "explanations": 0.11,
 }
 # Ability → its held-out items; how each is read is said where its function stands.
 EXAM: dict[str, Callable[[World, random.Random, int], list[Question]]] = {
