@@ -8,14 +8,14 @@ function render({ model, el }) {
       for (const node of panel.querySelectorAll(`.${place}`)) Object.entries(attributes).forEach(([name, value]) => put(node, name, value));
     }
   };
-  const watch = new MutationObserver(() => give(el.closest(".xw-panel")));
+  const again = () => { const panel = el.closest(".xw-panel"); if (panel) give(panel); }; // none once the cell is gone
+  const watch = new MutationObserver(again);
   const begin = () => {
     const panel = el.closest(".xw-panel");
     if (!panel) { frame = requestAnimationFrame(begin); return; } // the manager draws a child before it is put in
     watch.observe(panel, { childList: true, subtree: true });
     give(panel);
   };
-  const again = () => { if (el.closest(".xw-panel")) give(el.closest(".xw-panel")); };
   model.on("change:attributes", again);
   begin();
   return () => { cancelAnimationFrame(frame); watch.disconnect(); model.off("change:attributes", again); };
