@@ -104,7 +104,7 @@ NOT_SHOWN_IN_PYTHON = {
     "Answer: east",
     "import xllm_widgets as xw\n", "from xllm_widgets.lab import ",  # Python is the same in every language
     # parts of sentences that say what is wrong
-    "it has ", "did you mean ", "choose one of ", "This could not be computed (", "The outcome",
+    "it has ", "did you mean ", "choose one of ", "The outcome",
     "No step moves the answer beyond doubt", "The decisive step is not known yet",
 }  # fmt: skip
 

@@ -224,7 +224,7 @@ class Lab(ipywidgets.VBox):
         except XllmError as wrong:
             job.error = str(wrong)
         except Exception as wrong:
-            job.error = f"This could not be computed ({type(wrong).__name__}: {wrong})."
+            job.error = self.say("not_computable", why=f"{type(wrong).__name__}: {wrong}")
         job.seconds = time.monotonic() - job.started
 
     async def _follow(self, job: Job, worker: threading.Thread) -> None:
