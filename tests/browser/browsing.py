@@ -264,8 +264,8 @@ NOTEBOOK = replace(
     address="/notebooks/{}?",
     # Two races of its own parts: settings with shortcuts (jupyter/notebook#7862); where it starts fast, the address
     # with a file browser that this page leaves out. Nothing of ours is called a schema or registers a command. And the
-    # font of its dialogs is asked for without the cookie that lets one in.
-    tolerated=("undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered.", ".woff2"),
+    # font of its dialogs is asked for without the cookie that lets one in: the line that ends so, not the request.
+    tolerated=("undefined (reading 'schema')", "Command 'filebrowser:open-path' not registered.", ".woff2)"),
 )
 VOILA = FrontEnd(
     address="/voila/render/{}?",
