@@ -16,9 +16,9 @@ NAMES = (
     "attention_at_length",
     "hidden_states",
     "gradient_x_input",
-    "integrated_gradients",
     "attention_page",
     "first_use",
+    "integrated_gradients",
 )
 
 

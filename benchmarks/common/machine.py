@@ -10,6 +10,11 @@ from pathlib import Path
 from .bench import Options
 
 
+def load() -> str:
+    """How much else the machine was doing: take it before the first race, each of which adds one."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
 def describe(options: Options) -> list[str]:
     """One fact a line: processor, threads, device, versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

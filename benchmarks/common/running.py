@@ -65,6 +65,8 @@ def _environment(word: str, parser: argparse.ArgumentParser) -> tuple[str, str]:
 def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -> bool:
     """Run them one after the other; what is finished is printed, and written, at once. Did our way run in all?"""
     console, parts, judged, complete = Console(width=150), [], [], True
+    told = [f"command: `{machine.command()}`", *machine.describe(chosen)]
+    told += [f"processes at work before the first race: {machine.load()}", f"rounds: {chosen.rounds}"]
     with tempfile.TemporaryDirectory() as folder:
         build_model(chosen, Path(folder))
         for benchmark in benchmarks:
@@ -75,7 +77,7 @@ def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -
                 parts.append(_section(benchmark, case, found))
                 judged += [[benchmark.name, *verdict.cells()] for verdict in verdicts]
                 if out is not None:
-                    out.write_text(_document(chosen, parts, judged), encoding="utf-8")
+                    out.write_text(_document(told, parts, judged), encoding="utf-8")
     return complete
 
 
@@ -113,10 +115,9 @@ def _section(benchmark: Benchmark, case: Case, found: list) -> str:
     return f"## {benchmark.name} · {case.label}\n\n{benchmark.question}\n\n{table}{skipped}"
 
 
-def _document(chosen: Options, parts: list[str], judged: list[list[str]]) -> str:
-    told = "".join(f"- {line}\n" for line in [f"command: `{machine.command()}`", *machine.describe(chosen)])
+def _document(told: list[str], parts: list[str], judged: list[list[str]]) -> str:
     targets = report.markdown(["benchmark", "case", "target", "measured", ""], judged)
-    return "\n".join([INTRODUCTION, told + f"- rounds: {chosen.rounds}\n", "## Targets\n", targets, *parts])
+    return "\n".join([INTRODUCTION, "".join(f"- {line}\n" for line in told), "## Targets\n", targets, *parts])
 
 
 def main(benchmark: Benchmark) -> None:

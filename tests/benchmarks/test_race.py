@@ -183,6 +183,17 @@ def test_the_whole_way_from_a_script_to_its_tables(tmp_path: Path) -> None:
     assert re.search(r"at least 50 × our time \| [\d.]+ \| (met|missed) \|", told)
 
 
+def test_the_profile_tells_shares_of_the_whole() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks/where_time_goes.py"), "--small", "gradient_x_input"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [re.findall(r"(\d+)%", line) for line in done.stdout.splitlines() if "gradient_x_input" in line]
+    assert len(rows) == 4
+    for shares in rows:
+        assert len(shares) == 4
+        assert abs(sum(map(int, shares)) - 100) <= 2  # each is rounded
+
+
 def test_unknown_names_and_crooked_options_are_refused(capsys: pytest.CaptureFixture) -> None:
     for arguments, sentence in (
         (["nonsense"], "there is no benchmark 'nonsense'"),
