@@ -150,6 +150,20 @@ def test_a_number_is_chosen_by_keys_and_shown_beside_the_outcome(mount) -> None:
     assert number.is_disabled()
 
 
+@pytest.mark.parametrize("outcome", [0, 50, 100])
+def test_the_outcome_is_told_within_the_scale_and_pointed_at_where_it_lies(mount, outcome) -> None:
+    card = PredictionCard("How many?", low=0, high=100, step=1, unit="words in the answer")
+    card.predict(50, 0.8)
+    mounted = mount(card.score(outcome))
+    scale, words, mark = (
+        mounted.root.locator(f".xw-pc-{part}").bounding_box() for part in ("scale", "mark span", "mark")
+    )
+    assert scale["x"] <= words["x"] + 1
+    assert words["x"] + words["width"] <= scale["x"] + scale["width"] + 1
+    pointed = (mark["x"] + mark["width"] / 2 - scale["x"] - 8) / (scale["width"] - 16)
+    assert pointed == pytest.approx(outcome / 100, abs=0.01)
+
+
 def test_the_thumb_where_it_stands_can_be_chosen_by_a_click(mount) -> None:
     card = PredictionCard("How much?", low=0, high=1)
     mounted = mount(card)

@@ -79,7 +79,8 @@ function render({ model, el }) {
 
   function asNumber() {
     const [low, high] = [get("low"), get("high")];
-    const place = (value) => `calc(8px + ${Math.min(1, Math.max(0, (value - low) / (high - low)))} * (100% - 16px))`;
+    const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const place = (value) => `calc(8px + ${share(value)} * (100% - 16px))`;
     const input = slider(get("question"));
     Object.assign(input, { min: String(low), max: String(high), step: String(get("step")) });
     const band = make("div", { class: "xw-pc-band" });
@@ -108,7 +109,9 @@ function render({ model, el }) {
       }
       if (came !== null) {
         mark.style.left = place(came);
-        mark.textContent = t("outcome_at", { value: measured(came) });
+        const told = make("span", {}, t("outcome_at", { value: measured(came) }));
+        told.style.transform = `translateX(${100 * (0.5 - share(came))}%)`; // the words stay within the scale, the arrow points
+        mark.replaceChildren(told);
       }
     };
   }
