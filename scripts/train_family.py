@@ -7,8 +7,8 @@
 Each is what `xllm train` makes, in `runs/`; a Ctrl-C loses nothing, the same command goes on. A chat model goes on from
 its base, so that comes first. The time is told before each.
 
-A twin is small where the effect shows there. Of the two-way twins there is to be a larger one as well: its card says
-how many reversed questions the small one still misses.
+A twin is small where the effect shows there; where the small one's card says that it hardly does, a larger one stands
+beside it. Dialogues without unfaithful replies change nothing yet at the size that is bundled, which its card says too.
 """
 
 import argparse
@@ -30,11 +30,9 @@ FAMILY = [
         ("base", 2, ("0.1m", "0.3m")),
         ("noflip", 0, ("0.3m",)),
         ("two-way", 0, ("0.1m", "0.3m")),
-        ("deleted", 0, ("0.1m",)),
-        ("shuffled-names", 0, ("0.1m",)),
-        ("no-neighbours", 0, ("0.3m",)),
+        ("deleted", 0, ("0.1m", "0.3m")),
+        ("shuffled-names", 0, ("0.1m", "0.3m")),
         ("faithful", 0, ("0.3m",)),
-        ("unfaithful-60", 0, ("0.3m",)),
     )
     for size in sizes
 ]
