@@ -96,7 +96,7 @@ BENCHMARK = Benchmark(
     (
         *(Target(case, "time", 1.2, (CAPTUM, EIGHT, INSEQ)) for case in ONE),
         *(Target(case, "time", 1.9, (CAPTUM, EIGHT, INSEQ)) for case in TWENTY),
-        *(Target(case, "memory", 4, (CAPTUM, INSEQ)) for case in (ONE[1], TWENTY[1])),
+        *(Target(case, "memory", 4, (CAPTUM, EIGHT, INSEQ)) for case in (ONE[1], TWENTY[1])),
     ),
     work,
 )

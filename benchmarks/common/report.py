@@ -9,6 +9,7 @@ from . import floor
 from .bench import OURS, Benchmark, Case, Options, Target
 from .race import Lap
 
+OTHER_ANSWER = 0.05  # relative difference that no rounding explains, 16-bit numbers' included
 HEAD = ["contestant", "time", "ratio to ours", "memory", "ratio to ours", "largest difference", "times the floor"]
 
 
@@ -105,8 +106,8 @@ def difference(arrays: dict[str, np.ndarray], ours: dict[str, np.ndarray]) -> fl
 
 
 def verdicts(benchmark: Benchmark, case: Case, found: list[Row], ours: Lap) -> list[Verdict]:
-    """The targets of this case."""
-    by_name = {row.name: row for row in found if not row.note}
+    """The targets of this case. Whoever gave another answer than ours did other work, and no ratio to it counts."""
+    by_name = {row.name: row for row in found if not row.note and not row.difference > OTHER_ANSWER}
     here = [target for target in benchmark.targets if target.case == case.label]
     return [Verdict(t, words(t, benchmark.figure), _measured(t, by_name, ours)) for t in here]
 

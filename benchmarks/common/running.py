@@ -33,7 +33,7 @@ def options(arguments: list[str] | None = None, names: tuple[str, ...] = ()) -> 
         parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all if left out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--shape", choices=sorted(SHAPES), default="6m")
     parser.add_argument("--threads", type=int, default=1, help="threads of each contestant, and the cores it stays on")
     parser.add_argument("--small", action="store_true", help="the same work in little: does everything run?")

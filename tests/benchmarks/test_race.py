@@ -13,7 +13,7 @@ from common import floor, report, running
 from common.bench import OURS, Benchmark, Case, Options, Setting, Target
 from common.model import parameters, text, words
 from common.race import Lap, race
-from run import NAMES
+from run import NAMES, is_on_record
 from typer.testing import CliRunner
 
 from xllm_widgets import bench, cli
@@ -122,6 +122,20 @@ def test_a_target_is_met_missed_or_not_measured(target: Target, measured: float,
     (verdict,) = report.verdicts(benchmark, benchmark.cases[0], found, Lap(OURS, figure=5))
     assert verdict.word == word
     assert verdict.measured == pytest.approx(measured, nan_ok=True)
+
+
+def test_another_answer_is_no_ratio() -> None:
+    target = Target("c", "time", 2, ("peer",))
+    benchmark = Benchmark("b", "?", (Case("c", {}, {}),), (), (target,))
+    found = [report.Row(OURS, 1, 1, 1, 1, 0, 1), report.Row("peer", 9, 9, 1, 1, 0.2, 9)]
+    (verdict,) = report.verdicts(benchmark, benchmark.cases[0], found, Lap(OURS))
+    assert verdict.word == "not measured"
+
+
+@pytest.mark.parametrize("other", [["--rounds", "1"], ["--dtype", "bfloat16"], ["--threads", "2"], ["--small"]])
+def test_only_what_the_targets_are_about_goes_on_record(other: list[str]) -> None:
+    assert is_on_record(running.options(["--rounds", "7"], NAMES)[0])
+    assert not is_on_record(running.options(other, NAMES)[0])
 
 
 def test_samples_bring_their_own_reference() -> None:

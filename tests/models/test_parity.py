@@ -39,6 +39,13 @@ def test_wrapping_leaves_the_logits_bitwise_as_they_were(any_lm: LanguageModel) 
         assert torch.equal(last_logits(wrapped, ids, ids.shape[1]), expected.float())
 
 
+def test_a_model_wrapped_again_is_as_fast_as_the_first_time(any_lm: LanguageModel) -> None:
+    """What tuning and randomising make is a copy of a model that has been wrapped before."""
+    again = LanguageModel(copy.deepcopy(any_lm.hf), any_lm.tokenizer, "copy")
+    for path in ("switches_attention", "trims_last_block", "in_place"):
+        assert getattr(again, path) == getattr(any_lm, path)
+
+
 def test_every_family_shares_prefixes(any_lm: LanguageModel) -> None:
     assert any_lm.shares_prefixes
 

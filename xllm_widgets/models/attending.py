@@ -27,8 +27,11 @@ _chosen = _Chosen()
 
 
 def install(hf: Any) -> bool:
-    """Put the switch into a model; False, and nothing changed, for families whose attention cannot be switched."""
-    if getattr(hf.config, "_attn_implementation", None) != "sdpa":
+    """Put the switch into a model; False, and nothing changed, for families whose attention cannot be switched.
+
+    A model that has it already, a tuned one or one with other weights in place of its own, keeps it.
+    """
+    if getattr(hf.config, "_attn_implementation", None) not in ("sdpa", NAME):
         return False
     hf.set_attn_implementation(NAME)
     return hf.config._attn_implementation == NAME
