@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,7 +43,8 @@ def sweep(
     `models`: names for `load`, which happens in the workers. `seeds`: values of the study's knob `seed`. `grid`: knob →
     values to try; other knobs hold for all cells. `executor`: any of `concurrent.futures` (processes, threads, a Dask
     client's `get_executor()`), or None: one cell after another, here. `folder`: where each finished cell is kept as
-    Evidence JSON; the same call measures only what is missing there, and anew what has other weights, settings or code.
+    Evidence JSON; the same call measures only what is missing there, and anew what has other weights or settings, or
+    where the module of the study was changed (of a change elsewhere it knows nothing: then take another folder).
     `threads`: computing threads of each cell, 1 under an executor unless given.
 
     Gives one Evidence: `table` and `control` with columns model, parameters, seed and the knobs of `grid`; claims
@@ -85,6 +86,7 @@ def _plan(
         if name == "seed" or name not in known:
             advice = "give seeds=…" if name == "seed" else f"its settings are {', '.join(known)}"
             raise XllmError(f"{info.name} cannot be swept with {name!r}; {advice}.")
+    _check_values(info.name, {"seeds": seeds, **grid}, knobs)
     _check_travels(info.name, dict(grid) | dict(knobs))
     weights = {model: cells.weights_of(model) for model in models}
     chosen = list(dict.fromkeys(seeds)) if "seed" in known else [None]
@@ -96,6 +98,15 @@ def _plan(
     if not plan:
         raise XllmError(f"There is nothing to sweep {info.name} over; give at least one model, seed and value.")
     return plan
+
+
+def _check_values(study: str, lists: Mapping[str, Any], knobs: Mapping[str, Any]) -> None:
+    """XllmError for a single value where several are asked for, and for a setting that is both varied and held."""
+    for name, values in lists.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise XllmError(f"{study} is swept over lists, and {name}={values!r} is none; put it in brackets.")
+        if name in knobs:
+            raise XllmError(f"{study} cannot both vary {name} and hold it; leave one of the two out.")
 
 
 def _check_travels(study: str, settings: Mapping[str, Any]) -> None:
