@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from xllm_widgets.errors import PromptError
+from xllm_widgets.errors import PromptError, XllmError
 from xllm_widgets.methods.stepwise import StepwiseOcclusion
+from xllm_widgets.models.edits import Steer
 
 PROMPT = "Review: The film was dull.\nSentiment: negative\n\nReview: bright.\nSentiment:"
 TARGETS = [(" positive", " negative"), " positive"]
@@ -35,3 +36,28 @@ def test_a_model_that_cannot_share_prefixes_is_run_whole(lm, monkeypatch):
 def test_a_prompt_that_cannot_be_scored_is_refused(lm):
     with pytest.raises(PromptError, match="reads at most"):
         StepwiseOcclusion(lm, "word " * 200, TARGETS)
+
+
+def test_steps_under_other_edits_than_the_first_are_refused(lm):
+    one, other = Steer(np.ones(lm.width), 1, 3.0), Steer(np.ones(lm.width), 1, 2.0)
+    plain = StepwiseOcclusion(lm, PROMPT, TARGETS)
+    expected = plain.scores([(8, 10)])
+    with lm.edit(one):
+        edited = StepwiseOcclusion(lm, PROMPT, TARGETS)
+        assert np.abs(edited.scores([(8, 10)]) - expected).max() > 1e-3
+        with pytest.raises(XllmError, match="edits have changed"):
+            plain.scores([(8, 10)])
+    with lm.edit(other), pytest.raises(XllmError, match="edits have changed"):
+        edited.scores([(8, 10)])
+    with pytest.raises(XllmError, match="edits have changed"):
+        edited.scores([(8, 10)])
+    np.testing.assert_array_equal(plain.scores([(8, 10)]), expected)
+
+
+def test_the_same_edits_again_are_the_same(lm):
+    steer = Steer(np.ones(lm.width), 1, 3.0, positions=-1)
+    with lm.edit(steer):
+        stepwise = StepwiseOcclusion(lm, PROMPT, TARGETS)
+        expected = stepwise.scores([(8, 10)])
+    with lm.edit(steer):
+        np.testing.assert_array_equal(stepwise.scores([(8, 10)]), expected)
