@@ -229,6 +229,8 @@ def test_weights_and_their_gradients_are_left_alone(lm: LanguageModel) -> None:
         ("", "occlusion", {}, PromptError, "empty"),
         ([], "occlusion", {}, PromptError, "at least one target"),
         (("a", "b", "c"), "occlusion", {}, PromptError, "a pair of two"),
+        ([" a", (" b", 3)], "occlusion", {}, PromptError, r"a pair of two, not \(' b', 3\)"),
+        ([" a", 3], "occlusion", {}, PromptError, "a pair of two, not 3"),
         (PAIR, "occlusion", {"groups": [(3, 3)]}, PromptError, "no range"),
         (PAIR, "occlusion", {"groups": [(0, 900)]}, PromptError, "no range"),
         (PAIR, "occlusion", {"groups": []}, PromptError, "at least one group"),
@@ -242,6 +244,17 @@ def test_what_cannot_be_scored_is_said_in_one_sentence(lm, target, method, optio
     with pytest.raises(error, match=words) as caught:
         attribute(lm, PROMPT, target, method, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_last_token_of_a_target_needs_no_room(lm: LanguageModel, method: str) -> None:
+    """What `logprobs` can score can be explained: to the last token of the context, and no further."""
+    prompt = PROMPT + " yes" * (lm.context_length - len(lm.tokens(PROMPT)))
+    assert len(lm.tokens(prompt)) == lm.context_length
+    got = lm.attribute(prompt, " no", method, steps=2, n_replacements=1)
+    np.testing.assert_allclose(got.values, lm.logprobs(prompt, [" no"])[0], atol=1e-4)
+    with pytest.raises(PromptError, match="shorten it by 1"):
+        lm.attribute(prompt, " no yes", method)
 
 
 def test_estimates_follow_the_work(lm: LanguageModel) -> None:

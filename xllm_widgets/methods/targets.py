@@ -35,7 +35,7 @@ class Objective:
             raise PromptError("Give at least one target to explain, such as ' positive'.")
         texts = sorted({text for pair in pairs for text, _ in pair})
         ids = [lm.reader.continuation(prompt, text, self.tokens.ids) for text in texts]
-        lm.check_room(len(self.tokens) + max(map(len, ids)))
+        lm.check_room(len(self.tokens) + max(map(len, ids)) - 1)  # the last token is asked for and never read
         self.tails = plan_tails(ids)
         counted = [[(texts.index(text), sign) for text, sign in pair] for pair in pairs]
         if each_token:
@@ -78,10 +78,10 @@ class Objective:
 def _signed(target: Target) -> list[tuple[str, float]]:
     if isinstance(target, str):
         return [(target, 1.0)]
-    if isinstance(target, tuple) and len(target) == 2:
+    if isinstance(target, tuple) and len(target) == 2 and all(isinstance(text, str) for text in target):
         return [(target[0], 1.0), (target[1], -1.0)]
     raise PromptError(
-        f"A target is a continuation or a pair of two, not {target!r}; write (' yes', ' no') for a difference."
+        f"A target is a continuation (text) or a pair of two, not {target!r}; write (' yes', ' no') for a difference."
     )
 
 
