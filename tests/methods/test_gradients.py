@@ -10,6 +10,7 @@ from xllm_widgets.errors import PromptError
 from xllm_widgets.methods import gradients, paths
 from xllm_widgets.methods.attribution import METHODS, estimate_seconds
 from xllm_widgets.methods.gradients import Gradients
+from xllm_widgets.methods.stepwise import StepwiseOcclusion
 from xllm_widgets.methods.targets import Objective
 from xllm_widgets.models.counting import counted
 from xllm_widgets.models.edits import Steer
@@ -179,6 +180,50 @@ def test_when_memory_runs_out_batches_are_halved(lm: LanguageModel, monkeypatch:
     with pytest.raises(OutOfMemory):
         lm.attribute(PROMPT, ANSWER, steps=6)
     assert all(p.requires_grad for p in lm.hf.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:Memory ran out")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("each_token", [True, False])
+def test_a_row_that_does_not_fit_is_said_in_our_own_words(
+    lm: LanguageModel, method: str, each_token: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args, **words):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(lm.hf, "forward", full)
+    with pytest.raises(OutOfMemory, match="shorter prompt or a smaller model"):
+        lm.attribute(PROMPT, ANSWER, method, each_token=each_token)
+    with pytest.raises(OutOfMemory, match="shorter prompt or a smaller model"):
+        StepwiseOcclusion(lm, PROMPT, ANSWER)
+    assert all(p.requires_grad for p in lm.hf.parameters())
+
+
+def test_the_ends_of_a_path_go_one_by_one_where_two_do_not_fit(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = lm.attribute(PROMPT, ANSWER, steps=3)
+    value = Objective.value
+
+    def one_row(self: Objective, x: torch.Tensor, *rest):
+        if x.shape[0] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return value(self, x, *rest)
+
+    monkeypatch.setattr(Objective, "value", one_row)
+    with pytest.warns(RuntimeWarning, match="smaller batches"):
+        got = lm.attribute(PROMPT, ANSWER, steps=3)
+    close(got.scores, expected.scores)
+    close(got.values, expected.values)
+
+
+def test_other_errors_are_left_as_they_are(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args, **words):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(lm.hf, "forward", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        lm.attribute(PROMPT, ANSWER, "gradient_x_input")
 
 
 def test_captum_agrees_token_by_token(any_lm: LanguageModel) -> None:

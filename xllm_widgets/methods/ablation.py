@@ -10,6 +10,7 @@ import torch
 from ..models.batching import Stop, in_batches, token_budget
 from ..models.endings import Beginning
 from ..models.passes import embed
+from .memory import indivisible
 from .targets import Objective
 
 if TYPE_CHECKING:
@@ -44,12 +45,11 @@ def values_of(
 
     Variations are taken in the order of their first change; a batch attends to what stands before its earliest one
     where that lies, computed once (`beginning`, of `x` itself, for callers who ask again), and runs only the rest.
-    Models whose cache cannot do this are run whole.
+    Models whose cache cannot do this are run whole. Raises OutOfMemory if one row is too much.
     """
     lm, out = objective.lm, np.zeros((len(variations), len(objective.names)))
     with torch.inference_mode():
-        if beginning is None and lm.shares_prefixes:
-            beginning = Beginning(lm, x)
+        beginning = beginning or beginning_of(lm, x)
         budget = token_budget(lm.device) // (1 if stop is None else 2)  # who may want to stop should not wait long
         chunks = _chunks(variations, objective.length, budget, beginning is not None)
         work = [len(chunk) * (objective.length - start) for start, chunk in chunks]
@@ -63,6 +63,12 @@ def values_of(
             if progress is not None:
                 progress(sum(work[: number + 1]) / sum(work))
     return out
+
+
+def beginning_of(lm: "LanguageModel", x: torch.Tensor) -> Beginning | None:
+    """Keys and values of a prompt (1, tokens, width), for its variations; None if the model cannot share them."""
+    with torch.inference_mode(), indivisible():
+        return Beginning(lm, x) if lm.shares_prefixes else None
 
 
 def resampled(lm: "LanguageModel", ranges: Groups, n: int, seed: Seed) -> list[Variation]:

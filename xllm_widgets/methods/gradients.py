@@ -8,6 +8,7 @@ from weakref import WeakSet
 import torch
 
 from ..models.batching import Stop, in_batches, ran_out, token_budget
+from .memory import indivisible
 from .targets import Objective
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ class Gradients:
         `done` is told the share of those done. Raises OutOfMemory if one row and one target are too much.
         """
         lm, tails = self.objective.lm, self.objective.weights
-        values = x.new_zeros(x.shape[0], len(self.objective.names), dtype=torch.float32)
         shape = x.shape if along is None else x.shape[:-1]
-        out = x.new_zeros(len(self.objective.names), *shape, dtype=torch.float32)
-        with frozen(lm.hf), torch.enable_grad():
+        with indivisible(), frozen(lm.hf), torch.enable_grad():
+            values = x.new_zeros(x.shape[0], len(self.objective.names), dtype=torch.float32)
+            out = x.new_zeros(len(self.objective.names), *shape, dtype=torch.float32)
             for number, weights in enumerate(tails):
                 targets = weights.any(0).nonzero()[:, 0].tolist()
 

@@ -32,8 +32,7 @@ class Path:
 
         Without `steps`, double them until the scores add up: small models need more than large ones.
         """
-        with torch.inference_mode():
-            ends = self.objective.value(torch.cat([self.x, self.baseline])).double().cpu().numpy()
+        ends = self._ends()
         nodes = steps or FEWEST_STEPS
         while True:
             scores = self._scores(nodes)
@@ -41,6 +40,17 @@ class Path:
             if steps or error <= TOLERATED_ERROR or nodes >= MOST_STEPS:
                 return ends[0], scores, error
             nodes *= 2
+
+    def _ends(self) -> np.ndarray:
+        """f(x) and f(baseline): (2, targets), in one pass if both fit into memory."""
+        ends, out = torch.cat([self.x, self.baseline]), np.zeros((2, len(self.objective.names)))
+
+        def run(batch: Sequence[int]) -> None:
+            out[list(batch)] = self.objective.value(ends[list(batch)]).cpu().numpy()
+
+        with torch.inference_mode():
+            in_batches(range(2), 2, run, self.stop)
+        return out
 
     def _scores(self, steps: int) -> np.ndarray:
         """(targets, tokens). The first node goes alone, unless it is known how much memory a node takes."""

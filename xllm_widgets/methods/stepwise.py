@@ -7,9 +7,8 @@ import torch
 
 from ..errors import XllmError
 from ..models.edits import ActiveEdit
-from ..models.endings import Beginning
 from ..models.passes import embed, mean_embedding
-from .ablation import Groups, Variation, values_of
+from .ablation import Groups, Variation, beginning_of, values_of
 from .targets import Objective, Target
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ class StepwiseOcclusion:
     """
 
     def __init__(self, lm: "LanguageModel", prompt: str, target: Target | list[Target]) -> None:
-        """Raises PromptError for a prompt or target that cannot be scored."""
+        """Raises PromptError for a prompt or target that cannot be scored, OutOfMemory if one row is too much."""
         with lm.lock, torch.inference_mode():
             self.edits = list(lm.active_edits)
             self.objective = Objective(lm, prompt, target)
             self.x = embed(lm, self.objective.tokens.ids)[None]
             self.baseline = mean_embedding(lm)
-            self.beginning = Beginning(lm, self.x) if lm.shares_prefixes else None
+            self.beginning = beginning_of(lm, self.x)
             self.whole = values_of(self.objective, self.x, [self._without((0, 0))], beginning=self.beginning)[0]
 
     def scores(self, ranges: Groups) -> np.ndarray:
