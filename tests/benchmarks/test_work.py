@@ -5,6 +5,7 @@ twice. Bytes are held to how they grow, since their exact number is torch's busi
 """
 
 import base64
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from live_memory import LiveMemory
 
+from xllm_widgets.methods import ablation
 from xllm_widgets.models.counting import Work, counted
 from xllm_widgets.models.language_model import LanguageModel
 from xllm_widgets.widgets.attention_bytes import attention_bytes
@@ -128,6 +130,39 @@ def test_a_longer_path_needs_no_more_room(lm: LanguageModel) -> None:
         return peak(lambda: lm.attribute(PROMPT, " yes", "integrated_gradients", steps=steps))
 
     assert walk(400) < 1.1 * walk(200)
+
+
+@pytest.mark.parametrize("method", ["occlusion", "resampling_ablation"])
+def test_a_replaced_token_costs_what_stands_behind_it(
+    lm: LanguageModel, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompt once; then each replacement from its token on, in rows of their own; and the last token for f(x)."""
+    monkeypatch.setattr(ablation, "token_budget", lambda device: 1)
+    tokens, n = length(lm, PROMPT), 3 if method == "resampling_ablation" else 1
+    suffixes = sum(tokens - first for first in range(tokens))
+    work = counting(lm, lambda: lm.attribute(PROMPT, " yes", method, n_replacements=n))
+    assert (work.passes, work.tokens) == (2 + n * tokens, tokens + n * suffixes + 1)
+
+
+def test_replacements_in_batches_cost_little_more(lm: LanguageModel) -> None:
+    """A batch starts at its earliest change, so its other rows compute a few tokens more than they need."""
+    prompt, n = PROMPT + " yes no" * 30, 8
+    tokens = length(lm, prompt)
+    suffixes = n * sum(tokens - first for first in range(tokens))
+    work = counting(lm, lambda: lm.attribute(prompt, " yes", "resampling_ablation", n_replacements=n))
+    budget = ablation.token_budget(lm.device)
+    assert work.passes <= 1 + math.ceil(suffixes / (budget - tokens))
+    assert work.tokens < 1.1 * (tokens + suffixes + 1)
+
+
+def test_an_explanation_is_tested_behind_one_beginning(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    really = ablation.Beginning
+    monkeypatch.setattr(ablation, "Beginning", lambda *a: made.append(1) or really(*a))
+    attribution = lm.attribute(PROMPT, " yes", "occlusion")
+    assert len(made) == 1
+    attribution.faithfulness(n_replacements=2)
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 31, 32, 33, 70])

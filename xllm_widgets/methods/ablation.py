@@ -65,6 +65,11 @@ def values_of(
     return out
 
 
+def unchanged(x: torch.Tensor) -> Variation:
+    """The prompt as it is: its last token stands for itself, which is the least that has to be computed for f(x)."""
+    return Variation([x.shape[1] - 1], x[0, -1:])
+
+
 def beginning_of(lm: "LanguageModel", x: torch.Tensor) -> Beginning | None:
     """Keys and values of a prompt (1, tokens, width), for its variations; None if the model cannot share them."""
     with torch.inference_mode(), indivisible():

@@ -22,7 +22,7 @@ from ..errors import PromptError, XllmError
 from ..models.batching import Stop
 from ..models.passes import embed, mean_embedding
 from ..models.text import Tokens
-from .ablation import Groups, Progress, Variation, resampled, values_of
+from .ablation import Groups, Progress, Variation, resampled, unchanged, values_of
 from .estimates import estimate_seconds
 from .faithfulness import Faithfulness, faithfulness
 from .gradients import Gradients
@@ -140,14 +140,12 @@ class _Run:
 
     def ablate(self, ranges: Groups, method: str) -> tuple[np.ndarray, np.ndarray]:
         """f(x), and its drop when each range is replaced: (targets,), (targets, ranges)."""
-        whole = values_of(self.objective, self.x, [Variation([0], self.x[0, :1])])[0]
         if method == "occlusion":
             variations = [Variation(range(a, b), self.baseline[0, a:b]) for a, b in ranges]
-            changed = values_of(self.objective, self.x, variations, self.stop, self.progress)
         else:
             variations = resampled(self.objective.lm, ranges, self.n_replacements, self.seed)
-            changed = values_of(self.objective, self.x, variations, self.stop, self.progress)
-            changed = changed.reshape(len(ranges), self.n_replacements, -1).mean(1)
+        values = values_of(self.objective, self.x, [*variations, unchanged(self.x)], self.stop, self.progress)
+        changed, whole = values[:-1].reshape(len(ranges), -1, values.shape[1]).mean(1), values[-1]
         return whole, (whole[None] - changed).T
 
     def gradients(self, method: str) -> tuple[np.ndarray, np.ndarray, float | None]:

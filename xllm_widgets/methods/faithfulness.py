@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from ..errors import XllmError
 from ..models.batching import Stop
 from ..models.passes import embed, mean_embedding
-from .ablation import Groups, Variation, resampled, values_of
+from .ablation import Groups, Variation, beginning_of, resampled, unchanged, values_of
 
 if TYPE_CHECKING:
     from .attribution import Attribution
@@ -58,21 +58,20 @@ def faithfulness(
     objective, tokens = attribution.objective, attribution.tokens
     assert objective is not None
     x = embed(objective.lm, tokens.ids)[None]
-    whole = values_of(objective, x, [Variation([0], x[0, :1])])[0, target]
+    beginning = beginning_of(objective.lm, x)
+    whole = values_of(objective, x, [unchanged(x)], beginning=beginning)[0, target]
     if abs(whole - attribution.values[target]) > 1e-3 * (1 + abs(whole)):
         raise XllmError("The model answers differently than when this was made; attribute again under the same edits.")
     ranges = attribution.groups or [(i, i + 1) for i, special in enumerate(tokens.special) if not special]
     scores = _scores(attribution, ranges, target)
-    changed = values_of(objective, x, resampled(objective.lm, ranges, n_replacements, (seed, 1)), should_stop)[
-        :, target
-    ]
+    replaced = resampled(objective.lm, ranges, n_replacements, (seed, 1))
+    changed = values_of(objective, x, replaced, should_stop, beginning=beginning)[:, target]
     drops = whole - changed.reshape(len(ranges), n_replacements).mean(1)
     low, high = bootstrap_interval(np.abs(scores), np.abs(drops), seed)
     orders = [np.argsort(-scores), *_shuffles(len(ranges), seed)]
     mean = mean_embedding(objective.lm)
-    curves = values_of(objective, x, [v for o in orders for v in _deletions(o, ranges, x, mean)], should_stop)[
-        :, target
-    ]
+    deletions = [v for o in orders for v in _deletions(o, ranges, x, mean)]
+    curves = values_of(objective, x, deletions, should_stop, beginning=beginning)[:, target]
     curves = curves.reshape(len(orders), len(SHARES))
     return Faithfulness(
         rank_correlation(np.abs(scores), np.abs(drops)),
@@ -126,5 +125,5 @@ def _deletions(order: np.ndarray, ranges: Groups, x: torch.Tensor, mean: torch.T
     out = []
     for share in SHARES:
         gone = [p for i in order[: round(share * len(order))] for p in range(*ranges[i])]
-        out.append(Variation(gone, mean.expand(len(gone), -1)) if gone else Variation([0], x[0, :1]))
+        out.append(Variation(gone, mean.expand(len(gone), -1)) if gone else unchanged(x))
     return out

@@ -8,7 +8,7 @@ import torch
 from ..errors import XllmError
 from ..models.edits import ActiveEdit
 from ..models.passes import embed, mean_embedding
-from .ablation import Groups, Variation, beginning_of, values_of
+from .ablation import Groups, Variation, beginning_of, unchanged, values_of
 from .targets import Objective, Target
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class StepwiseOcclusion:
             raise XllmError("The model's edits have changed since this occlusion was begun; begin it again under them.")
 
     def _without(self, tokens: tuple[int, int]) -> Variation:
-        """An empty range changes nothing: the last token stands for itself."""
+        """An empty range changes nothing."""
         start, end = tokens
         if start == end:
-            return Variation([self.objective.length - 1], self.x[0, -1:])
+            return unchanged(self.x)
         return Variation(range(start, end), self.baseline.expand(end - start, -1))
 
 
