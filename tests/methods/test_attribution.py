@@ -217,6 +217,39 @@ def test_progress_is_told_and_stale_work_stops(lm: LanguageModel, method: str) -
         lm.attribute(PROMPT, PAIR, method, should_stop=lambda: True)
 
 
+@pytest.mark.parametrize(("most", "tolerated", "ends_early"), [(16, np.inf, True), (16, -1.0, False), (2, -1.0, False)])
+def test_progress_goes_on_where_steps_are_doubled(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, most: int, tolerated: float, ends_early: bool
+) -> None:
+    monkeypatch.setattr(paths, "FEWEST_STEPS", 2)
+    monkeypatch.setattr(paths, "MOST_STEPS", most)
+    monkeypatch.setattr(paths, "TOLERATED_ERROR", tolerated)
+    monkeypatch.setattr(paths.Gradients, "rows", lambda self, tokens: 1)
+    seen: list[float] = []
+    lm.attribute(PROMPT, PAIR, progress=seen.append)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 1
+    assert (len(seen) < paths.nodes_at_most(None)) == ends_early
+
+
+def test_progress_does_not_go_back_where_memory_runs_out(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that fails in its last backward pass has told of the others, and is done again in halves."""
+    really = paths.Gradients.at
+
+    def at(self, x, along, done):
+        if len(x) > 1:
+            done(0.9)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return really(self, x, along, done)
+
+    monkeypatch.setattr(paths.Gradients, "at", at)
+    seen: list[float] = []
+    with pytest.warns(RuntimeWarning, match="smaller batches"):
+        lm.attribute(PROMPT, PAIR, steps=9, progress=seen.append)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 1
+
+
 def test_weights_and_their_gradients_are_left_alone(lm: LanguageModel) -> None:
     lm.attribute(PROMPT, PAIR)
     assert all(p.grad is None and p.requires_grad for p in lm.hf.parameters())
@@ -263,3 +296,11 @@ def test_estimates_follow_the_work(lm: LanguageModel) -> None:
     assert estimate_seconds(lm, PROMPT, "occlusion", groups=[(20, 21)]) < estimate_seconds(
         lm, PROMPT, "integrated_gradients"
     )
+
+
+def test_estimates_of_a_path_tell_how_long_it_may_become(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xllm_widgets.methods.estimates.seconds_per_token", lambda lm: 1.0)
+    least, most = (estimate_seconds(lm, PROMPT, most=most) for most in (False, True))
+    assert most == least / 32 * 480
+    assert estimate_seconds(lm, PROMPT, steps=7, most=True) == estimate_seconds(lm, PROMPT, steps=7)
+    assert estimate_seconds(lm, PROMPT, "occlusion", most=True) == estimate_seconds(lm, PROMPT, "occlusion")

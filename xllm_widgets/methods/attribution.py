@@ -104,8 +104,8 @@ def attribute(
     `steps`: nodes of the Gauss-Legendre rule; by default 32, doubled up to 256 until the scores add up within 5 %.
     `n_replacements`, `seed`: random tokens of resampling ablation. `groups`: token ranges (start, end) to be scored as
     wholes, which is cheaper for occlusion. `should_stop` is asked between batches, Interrupted if it says yes;
-    `progress` is told the share done. Raises PromptError for a prompt, target or group that cannot be scored, XllmError
-    for an unknown method.
+    `progress` is told the share done, never less than before, and 1 at the end alone. Raises PromptError for a prompt,
+    target or group that cannot be scored, XllmError for an unknown method, OutOfMemory if one row is too much.
     """
     if method not in METHODS:
         raise XllmError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")

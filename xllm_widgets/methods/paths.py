@@ -26,20 +26,31 @@ class Path:
     ) -> None:
         self.objective, self.x, self.baseline, self.stop, self.progress = objective, x, baseline, stop, progress
         self.gradients = Gradients(objective, stop)
+        self.behind, self.most, self.told = 0, 0, 0.0  # nodes of earlier rounds, nodes at most, share told last
 
     def integrate(self, steps: int | None) -> tuple[np.ndarray, np.ndarray, float]:
         """f(x) (targets,), scores (targets, tokens), and their completeness error.
 
-        Without `steps`, double them until the scores add up: small models need more than large ones.
+        Without `steps`, double them until the scores add up: small models need more than large ones. Progress is then
+        told as a share of all the nodes that may be needed, so that it may end early but never begins again.
         """
         ends = self._ends()
-        nodes = steps or FEWEST_STEPS
+        nodes, self.behind, self.most = steps or FEWEST_STEPS, 0, nodes_at_most(steps)
         while True:
             scores = self._scores(nodes)
             error = completeness_error(scores, ends[0], ends[1])
             if steps or error <= TOLERATED_ERROR or nodes >= MOST_STEPS:
+                self._tell(self.most - self.behind)
                 return ends[0], scores, error
+            self.behind += nodes
             nodes *= 2
+
+    def _tell(self, nodes: float) -> None:
+        """Nodes of this round that are done. A batch that memory cut short is done again, and nothing told of that."""
+        share = (self.behind + nodes) / self.most
+        if self.progress is not None and share > self.told:
+            self.told = share
+            self.progress(share)
 
     def _ends(self) -> np.ndarray:
         """f(x) and f(baseline): (2, targets), in one pass if both fit into memory."""
@@ -62,8 +73,7 @@ class Path:
             here, at = list(batch), torch.tensor(nodes[list(batch)], dtype=self.x.dtype, device=self.x.device)
 
             def done(share: float) -> None:
-                if self.progress is not None:
-                    self.progress((here[0] + share * len(here)) / steps)
+                self._tell(here[0] + share * len(here))
 
             _, shares = self.gradients.at(self.baseline + at[:, None, None] * way, way, done)
             scores[:] += np.einsum("rnt,n->rt", shares.double().cpu().numpy(), weights[here])
@@ -73,6 +83,14 @@ class Path:
         in_batches(range(alone), 1, run, self.stop)
         in_batches(range(alone, steps), self.gradients.rows(tokens), run, self.stop)
         return scores
+
+
+def nodes_at_most(steps: int | None) -> int:
+    """Nodes on the path in all its rounds, if the scores never add up before the last."""
+    rounds = [steps or FEWEST_STEPS]
+    while not steps and rounds[-1] < MOST_STEPS:
+        rounds.append(2 * rounds[-1])
+    return sum(rounds)
 
 
 def gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
