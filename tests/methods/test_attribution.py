@@ -263,6 +263,7 @@ def test_weights_and_their_gradients_are_left_alone(lm: LanguageModel) -> None:
         ([], "occlusion", {}, PromptError, "at least one target"),
         (("a", "b", "c"), "occlusion", {}, PromptError, "a pair of two"),
         ([" a", (" b", 3)], "occlusion", {}, PromptError, r"a pair of two, not \(' b', 3\)"),
+        ((" a", " a"), "occlusion", {}, PromptError, "with itself is nothing"),
         ([" a", 3], "occlusion", {}, PromptError, "a pair of two, not 3"),
         (PAIR, "occlusion", {"groups": [(3, 3)]}, PromptError, "no range"),
         (PAIR, "occlusion", {"groups": [(0, 900)]}, PromptError, "no range"),

@@ -79,6 +79,8 @@ def _signed(target: Target) -> list[tuple[str, float]]:
     if isinstance(target, str):
         return [(target, 1.0)]
     if isinstance(target, tuple) and len(target) == 2 and all(isinstance(text, str) for text in target):
+        if target[0] == target[1]:
+            raise PromptError(f"The difference of {target[0]!r} with itself is nothing; give two continuations.")
         return [(target[0], 1.0), (target[1], -1.0)]
     raise PromptError(
         f"A target is a continuation (text) or a pair of two, not {target!r}; write (' yes', ' no') for a difference."
