@@ -96,12 +96,22 @@ def test_frequencies_follow_temperature_and_top_p() -> None:
     np.testing.assert_allclose(shares(2.0, 1.0), np.sqrt(p) / np.sqrt(p).sum(), atol=1e-3)
     np.testing.assert_allclose(shares(1.0, 0.8), [0.625, 0.375, 0, 0], atol=1e-3)
     np.testing.assert_allclose(shares(1.0, 0.79), [0.625, 0.375, 0, 0], atol=1e-3)
+    for tiny in (1e-6, 1e-12):
+        np.testing.assert_array_equal(shares(1.0, tiny), [1, 0, 0, 0])
 
 
-@pytest.mark.parametrize("knobs", [{"n": 0}, {"temperature": -1}, {"top_p": 0}, {"stop": [""]}, {"max_new_tokens": 0}])
+OUT_OF_RANGE = [{"n": 0}, {"temperature": -1}, {"top_p": 0}, {"stop": [""]}, {"max_new_tokens": 0}, {"n": 1.5}]
+
+
+@pytest.mark.parametrize("knobs", [*OUT_OF_RANGE, {"seed": -3}, {"seed": None}])
 def test_knobs_out_of_range(lm: LanguageModel, knobs: dict) -> None:
-    with pytest.raises(XllmError):
+    with pytest.raises(XllmError) as caught:
         lm.generate("The", **knobs)
+    assert str(caught.value).endswith(".")
+
+
+def test_numbers_of_numpy_are_numbers(lm: LanguageModel) -> None:
+    assert lm.generate("The", max_new_tokens=np.int64(3), seed=np.int32(4)) == lm.generate("The", 1, 3, seed=4)
 
 
 def test_generation_can_be_stopped(lm: LanguageModel) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..errors import XllmError
@@ -10,7 +11,7 @@ from ..errors import XllmError
 
 @dataclass(frozen=True)
 class Knobs:
-    """How to sample; see `LanguageModel.generate`."""
+    """How to sample; see `LanguageModel.generate`. XllmError for a knob out of its range."""
 
     n: int
     max_new_tokens: int
@@ -20,8 +21,10 @@ class Knobs:
     stop: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.max_new_tokens < 1:
-            raise XllmError("n and max_new_tokens must be at least 1.")
+        for name, least in (("n", 1), ("max_new_tokens", 1), ("seed", 0)):
+            number = getattr(self, name)
+            if not isinstance(number, int | np.integer) or number < least:
+                raise XllmError(f"{name} must be a whole number, {least} or more, not {number!r}.")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
             raise XllmError("temperature must be 0 (greedy) or more, and top_p above 0 and at most 1.")
 
@@ -60,4 +63,6 @@ def nucleus(weights: torch.Tensor, top_p: float) -> torch.Tensor:
         if k == vocabulary or bool((before[:, -1] + top[:, -1] >= top_p).all()):
             break
         k = min(vocabulary, 8 * k)
-    return torch.zeros_like(share).scatter_(-1, at, torch.where(before < top_p - 1e-6, top, 0.0))
+    kept = before < top_p - 1e-6
+    kept[:, 0] = True  # the likeliest stays, be `top_p` smaller than what rounding is allowed
+    return torch.zeros_like(share).scatter_(-1, at, torch.where(kept, top, 0.0))

@@ -106,7 +106,7 @@ def _continue(
 def _noise(ids: list[int], knobs: Knobs, steps: int) -> list[np.ndarray]:
     """Uniform numbers for each sample, from seed, prompt and the sample's number alone."""
     digest = int.from_bytes(hashlib.sha256(np.asarray(ids, dtype=np.int64).tobytes()).digest()[:8], "big")
-    return [np.random.default_rng([abs(knobs.seed), digest, k]).random(steps) for k in range(knobs.n)]
+    return [np.random.default_rng([knobs.seed, digest, k]).random(steps) for k in range(knobs.n)]
 
 
 def _grow(
