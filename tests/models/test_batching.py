@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from xllm_widgets.models import passes
 from xllm_widgets.models.batching import buckets, in_batches
 from xllm_widgets.models.errors import Interrupted, OutOfMemory
+from xllm_widgets.models.greedy import greedy
 from xllm_widgets.models.language_model import LanguageModel
 from xllm_widgets.models.planning import Means
 
@@ -45,6 +46,59 @@ def test_a_single_row_that_does_not_fit_is_said_in_one_sentence() -> None:
 
     with pytest.raises(OutOfMemory, match="not hold even one row"), pytest.warns(RuntimeWarning):
         in_batches([1, 2], 2, run)
+
+
+def no_room(*_, **__) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_verbs_of_which_a_single_row_does_not_fit_say_so(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    verbs = (
+        lambda: lm.generate("The film"),
+        lambda: lm.logprobs("The film", [" was"]),
+        lambda: lm.activations("The film"),
+        lambda: lm.attention("The film"),
+        lambda: lm.attention("The film", [(0, 3)]),
+        lambda: lm.attention_statistics("The film"),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(lm.structure.blocks[1], "forward", no_room)
+        for verb in verbs:
+            with pytest.raises(OutOfMemory, match=r"^[^\n]* not hold even one row[^\n]*\.$"):
+                verb()
+    for verb in verbs:
+        verb()
+
+
+MANY = [letter * n for n in (4, 9, 14, 30) for letter in "abcdef"]
+"""Batches of several lengths, a token a letter."""
+VERBS = {
+    "logprobs": lambda lm: lm.logprobs(MANY, [" positive", " really dull"]),
+    "activations": lambda lm: lm.activations(MANY),
+    "generate": lambda lm: np.concatenate([s.logprobs for row in lm.generate(MANY, 6, 4) for s in row]),
+    "greedy": lambda lm: np.array([len(text) for text in greedy(lm, MANY, 4)]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_call_remembers_what_fits_and_warns_once(lm, monkeypatch: pytest.MonkeyPatch, verb) -> None:
+    forward, failed = lm.hf.forward, []
+
+    def short(**words):
+        if words["input_ids"].numel() > 50 and len(words["input_ids"]) > 1:
+            failed.append(words["input_ids"].shape)
+            no_room()
+        return forward(**words)
+
+    if verb is not VERBS["greedy"]:
+        monkeypatch.setattr(lm, "shares_prefixes", False)  # whole texts, so that it is plain what a pass holds
+    expected = verb(lm)
+    monkeypatch.setattr(lm.hf, "forward", short)
+    with pytest.warns(RuntimeWarning, match="smaller batches") as warned:
+        got = verb(lm)
+    np.testing.assert_allclose(got, expected, atol=1e-5, rtol=1e-4)
+    assert len(warned) == 1
+    assert len(failed) <= 4
 
 
 def test_other_errors_are_not_swallowed() -> None:

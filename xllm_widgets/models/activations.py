@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Stop, buckets, in_batches, token_budget
+from .batching import Memory, Stop, buckets, in_batches, token_budget
 from .edits import Positions, layer_numbers
 from .errors import HookDidNotFire
 from .partway import run_up_to
@@ -39,8 +39,9 @@ def activations(
     kept = _room(out, (len(ids), len(numbers), max(map(len, places), default=0), lm.width))
     if not kept.size:
         return kept
+    keep, memory = partial(_keep, lm, ids, numbers, places, kept), Memory()
     for bucket in buckets([len(row) for row in ids], token_budget(lm.device)):
-        in_batches(bucket, len(bucket), partial(_keep, lm, ids, numbers, places, kept), stop)
+        in_batches(bucket, len(bucket), keep, stop, tokens=len(ids[bucket[-1]]), memory=memory)
     if isinstance(kept, np.memmap):
         kept.flush()
     return kept

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import PromptError
 from .attending import NAME, attention_by
+from .batching import one_row
 from .edits import check_fired
 from .errors import UnsupportedModel
 from .partway import run_until_enough
@@ -36,6 +37,7 @@ class AttentionStatistics:
     distance: np.ndarray
 
 
+@one_row()
 def attention(lm: "LanguageModel", prompt: str, segments: Sequence[tuple[int, int]] | None) -> np.ndarray:
     """See `LanguageModel.attention`."""
     tokens = lm.tokens(prompt)
@@ -49,6 +51,7 @@ def attention(lm: "LanguageModel", prompt: str, segments: Sequence[tuple[int, in
     return _by_strips(lm, tokens.ids, lambda strip: strip.mix(columns))
 
 
+@one_row()
 def attention_statistics(lm: "LanguageModel", prompt: str) -> AttentionStatistics:
     """See `LanguageModel.attention_statistics`."""
     ids = lm.prompt_ids(prompt)

@@ -1,8 +1,11 @@
 """Rows to batches: near lengths together, within a budget of tokens, halved when memory runs out."""
 
 import gc
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -11,6 +14,18 @@ from .errors import Interrupted, OutOfMemory
 
 Item = TypeVar("Item")
 Stop = Callable[[], bool]
+TOO_MUCH = "The device's memory does not hold even one row; use a shorter prompt or a smaller model."
+
+
+@dataclass
+class Memory:
+    """What one call of a verb has learnt about the device's memory, to be kept from batch to batch.
+
+    `fits`: tokens of which a pass has not failed yet; `warned`: whether the call has said that memory ran out.
+    """
+
+    fits: int = sys.maxsize
+    warned: bool = False
 
 
 def token_budget(device: torch.device) -> int:
@@ -38,14 +53,23 @@ def ask(stop: Stop | None) -> None:
 
 
 def in_batches(
-    items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], None], stop: Stop | None = None
+    items: Sequence[Item],
+    size: int,
+    run: Callable[[Sequence[Item]], None],
+    stop: Stop | None = None,
+    *,
+    tokens: int = 1,
+    memory: Memory | None = None,
 ) -> None:
     """Call `run` on up to `size` items at a time, in order; out of memory: halve the size, warn once, go on.
 
     `run` must write its results only when it has them all. `stop` is asked before each batch; Interrupted if it says
-    yes. Raises OutOfMemory if a single item does not fit.
+    yes. Where a call has several lots of items, it hands on one `memory`, and says how many `tokens` an item has: then
+    a lot begins with what was found to fit before, and the warning comes once in all. Raises OutOfMemory if a single
+    item does not fit.
     """
-    at, size, warned = 0, max(1, size), False
+    memory = memory or Memory()
+    at, size = 0, max(1, min(size, memory.fits // tokens))
     while at < len(items):
         ask(stop)
         try:
@@ -55,7 +79,8 @@ def in_batches(
         except (RuntimeError, MemoryError, OutOfMemory) as error:
             if not ran_out(error):
                 raise
-        size, warned = halved(min(size, len(items) - at), warned), True
+        size = halved(min(size, len(items) - at), memory.warned)
+        memory.fits, memory.warned = size * tokens, True
 
 
 def ran_out(error: BaseException) -> bool:
@@ -65,10 +90,21 @@ def ran_out(error: BaseException) -> bool:
     return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
+@contextmanager
+def one_row() -> Iterator[None]:
+    """Around what is computed for one row and cannot be halved: OutOfMemory where memory does not suffice for it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        raise OutOfMemory(TOO_MUCH) from None
+
+
 def halved(size: int, warned: bool) -> int:
     """Half as many rows, once memory has been given back; OutOfMemory if one row alone was too much."""
     if size <= 1:
-        raise OutOfMemory("The device's memory does not hold even one row; use a shorter prompt or a smaller model.")
+        raise OutOfMemory(TOO_MUCH)
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import DynamicCache
 
-from .batching import in_batches, token_budget
+from .batching import Memory, in_batches, token_budget
 from .passes import last_logits
 from .sampling import end_marks
 
@@ -37,9 +37,10 @@ def greedy(lm: "LanguageModel", prompts: Sequence[str], max_new_tokens: int = 32
         for i, new in zip(batch, written, strict=True):
             texts[i] = _cut(_text(lm, ids[i], new), until)
 
+    size, memory = token_budget(lm.device) // 16, Memory()
     with lm.lock, torch.inference_mode():
         for group in _near([len(row) for row in ids]):
-            in_batches(group, max(1, token_budget(lm.device) // 16), run)
+            in_batches(group, size, run, tokens=len(ids[group[-1]]) + max_new_tokens, memory=memory)
     return texts
 
 

@@ -146,7 +146,7 @@ class LanguageModel:
 
         `temperature` 0 is greedy. Sample k of a prompt depends on seed, prompt and k alone: not on n, nor on the other
         prompts. Text ends before the first of the `stop` strings, at the model's end mark, or at the context's end.
-        Raises PromptError for text that is empty or leaves no room, XllmError for numbers out of range (a seed below 0),
+        Raises PromptError for text that is empty or leaves no room, XllmError for numbers out of range (seeds below 0),
         OutOfMemory if one row does not fit, Interrupted when `should_stop` says so.
         """
         with self.lock, torch.inference_mode():

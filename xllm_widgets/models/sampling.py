@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Stop, ask, in_batches, token_budget
+from .batching import Memory, Stop, ask, in_batches, one_row, token_budget
 from .choosing import Knobs, choose
 from .decoding import CopiedSamples, InPlaceSamples, RereadSamples
 from .edits import from_the_end
@@ -54,8 +54,9 @@ def generate(
         raise PromptError(f"The prompt fills all {lm.context_length} tokens of the context; shorten it to leave room.")
     out: list[list[Generation]] = [[] for _ in ids]
     reading = Reading(lm, max((len(row) + room for row, room in zip(ids, rooms, strict=True)), default=0))
+    memory = Memory()
     for i in sorted(range(len(ids)), key=lambda i: ids[i]):
-        out[i] = _continue(lm, reading, ids[i], knobs, rooms[i], should_stop)
+        out[i] = _continue(lm, reading, ids[i], knobs, rooms[i], should_stop, memory)
     return out
 
 
@@ -85,13 +86,20 @@ class Reading:
 
 
 def _continue(
-    lm: "LanguageModel", reading: Reading, ids: list[int], knobs: Knobs, room: int, should_stop: Stop | None
+    lm: "LanguageModel",
+    reading: Reading,
+    ids: list[int],
+    knobs: Knobs,
+    room: int,
+    should_stop: Stop | None,
+    memory: Memory,
 ) -> list[Generation]:
     ask(should_stop)
-    first = reading.read(ids)
+    with one_row():
+        first = reading.read(ids)
     drafts = [_Draft(noise) for noise in _noise(ids, knobs, room)]
     ending = _Ending(lm, ids, knobs.stop)
-    size = max(1, token_budget(lm.device) // 16)
+    size = token_budget(lm.device) // 16
 
     def run(batch: Sequence[_Draft]) -> None:
         fresh = [_Draft(draft.noise) for draft in batch]
@@ -99,7 +107,7 @@ def _continue(
         for draft, done in zip(batch, fresh, strict=True):
             draft.__dict__.update(done.__dict__)
 
-    in_batches(drafts, size, run, should_stop)
+    in_batches(drafts, size, run, should_stop, tokens=len(ids) + room, memory=memory)
     return [ending.finish(draft) for draft in drafts]
 
 

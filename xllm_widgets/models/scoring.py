@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Stop, buckets, in_batches, token_budget
+from .batching import Memory, Stop, buckets, in_batches, token_budget
 from .coding import Coder
 from .edits import from_the_end
 from .planning import Means, Row, Step, apart, plan
@@ -82,7 +82,7 @@ def texts_of(
 
 def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop | None = None) -> np.ndarray:
     """What the texts want of a model, summed by place: (places,), nats. What they share is computed once."""
-    out = np.zeros(places)
+    out, memory = np.zeros(places), Memory()
     path, steps = means(lm, texts)
     for step in steps:
         for bucket in buckets([len(row) for row in step.rows], token_budget(lm.device)):
@@ -91,7 +91,7 @@ def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop 
                 values, at = _read(path, [step.rows[i] for i in batch], step.trunk)
                 np.add.at(out, at, values)
 
-            in_batches(bucket, len(bucket), run, stop)
+            in_batches(bucket, len(bucket), run, stop, tokens=len(step.rows[bucket[-1]]), memory=memory)
     return out
 
 
