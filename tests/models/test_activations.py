@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xllm_widgets.errors import PromptError
+from xllm_widgets.errors import PromptError, XllmError
 from xllm_widgets.models import activations as module
 from xllm_widgets.models import partway
 from xllm_widgets.models.counting import counted
@@ -100,6 +100,37 @@ def test_the_answer_goes_where_it_is_wanted(lm: LanguageModel, tmp_path: Path) -
 def test_an_array_that_does_not_fit_is_refused(lm: LanguageModel, wrong: np.ndarray) -> None:
     with pytest.raises(PromptError, match=r"give one of floats of shape \(5, 4, 1, 32\)"):
         lm.activations(PROMPTS, out=wrong)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"out": "/no/such/x.npy"}, "cannot be written to /no/such/x.npy: No such file"),
+        ({"out": "."}, r"cannot be written to [.]: Is a directory"),
+        ({"out": 3}, "cannot be written to 3: "),
+        ({"positions": None}, "positions=None is not understood"),
+        ({"positions": [0, None]}, "positions=.0, None. is not understood"),
+        ({"positions": 0.5}, "positions=0.5 is not understood"),
+        ({"positions": "last"}, "positions='last' is not understood"),
+        ({"layers": None}, "layers=None is not understood"),
+        ({"layers": [1.5]}, "layers=.1.5. is not understood"),
+        ({"layers": "top"}, "layers='top' is not understood"),
+        ({"prompts": None}, "Prompts must be a string or several, not NoneType"),
+    ],
+)
+def test_bad_input_is_answered_in_one_sentence(lm: LanguageModel, words: dict, said: str) -> None:
+    with pytest.raises(XllmError, match=said) as caught:
+        lm.activations(**{"prompts": PROMPTS, **words})
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.int64(-1), [np.int32(0), -1], np.array([0, -1]), torch.tensor([0, -1]), range(2)]
+)
+def test_whole_numbers_of_any_kind_are_understood(lm: LanguageModel, numbers) -> None:
+    plain = int(numbers) if isinstance(numbers, np.integer) else [int(k) for k in numbers]
+    np.testing.assert_array_equal(lm.activations(PROMPTS, numbers, numbers), lm.activations(PROMPTS, plain, plain))
 
 
 def test_what_waits_on_the_device_is_bounded(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,19 @@ def test_the_models_own_implementation_comes_back(any_lm: LanguageModel) -> None
     assert any_lm.hf.config._attn_implementation == before
 
 
+@pytest.mark.parametrize("segment", [(0,), (0, 1, 2), (9, 9), (9, 8), None, 3, "ab", (0.5, 2)])
+def test_a_segment_that_is_no_range_of_characters_is_refused(lm: LanguageModel, segment) -> None:
+    with pytest.raises(PromptError, match=r"no range of characters.*start before end") as caught:
+        lm.attention(PROMPT, [(0, 3), segment])
+    assert str(caught.value).endswith(".")
+
+
+def test_one_segment_goes_into_a_list(lm: LanguageModel) -> None:
+    for segments in (3, (0, 3)):
+        with pytest.raises(PromptError, match="give pairs"):
+            lm.attention(PROMPT, segments)
+
+
 def test_segments_beside_the_text(lm: LanguageModel) -> None:
     with pytest.raises(PromptError, match="not in this text"):
         lm.attention(PROMPT, segments=[(900, 901)])

@@ -97,6 +97,8 @@ def test_a_skipped_layer_is_an_error(lm: LanguageModel, monkeypatch: pytest.Monk
         (Steer(V, 9), "no layer 9"),
         (Steer(V, "top"), "not understood"),
         (Steer(V, 1, positions="last"), "not understood"),
+        (Steer(V, 1, positions=None), "positions=None is not understood"),
+        (Steer(V, None), "layers=None is not understood"),
     ],
 )
 def test_what_does_not_fit_is_refused(lm: LanguageModel, steer: Steer, words: str) -> None:

@@ -139,6 +139,10 @@ def test_probabilities_of_all_next_tokens_add_up_to_one(lm: LanguageModel) -> No
         ("half \ud83d", ["a"], "lone surrogate"),
         (["a", "b"], [["x"]], "2 prompts but 1 list"),
         ([3], ["a"], "must be a string, not int"),
+        (None, ["a"], "Prompts must be a string or several, not NoneType"),
+        ("fine", None, "Continuations must be a string or several, not NoneType"),
+        (["a", "b"], [1, 2], "Continuations must be a string or several, not int"),
+        (["a", "b"], [["x"], None], "Continuations must be a string or several, not NoneType"),
     ],
 )
 def test_bad_input_is_answered_in_one_sentence(lm: LanguageModel, prompts, continuations, words: str) -> None:

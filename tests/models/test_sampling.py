@@ -110,6 +110,11 @@ def test_knobs_out_of_range(lm: LanguageModel, knobs: dict) -> None:
     assert str(caught.value).endswith(".")
 
 
+def test_prompts_that_are_none_are_refused(lm: LanguageModel) -> None:
+    with pytest.raises(PromptError, match="Prompts must be a string or several, not NoneType"):
+        lm.generate(None)
+
+
 def test_numbers_of_numpy_are_numbers(lm: LanguageModel) -> None:
     assert lm.generate("The", max_new_tokens=np.int64(3), seed=np.int32(4)) == lm.generate("The", 1, 3, seed=4)
 

@@ -10,10 +10,11 @@ import torch
 
 from ..errors import PromptError
 from .batching import Memory, Stop, buckets, in_batches, token_budget
-from .edits import Positions, layer_numbers
+from .edits import Positions, layer_numbers, whole_numbers
 from .errors import HookDidNotFire
 from .partway import run_up_to
 from .structure import after_block, before_block
+from .text import several
 from .trimming import last_block_trimmed
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def activations(
     stop: Stop | None,
 ) -> np.ndarray:
     """See `LanguageModel.activations`."""
-    ids = [lm.prompt_ids(p) for p in ([prompts] if isinstance(prompts, str) else prompts)]
+    ids = [lm.prompt_ids(p) for p in several(prompts, "Prompts")]
     numbers = layer_numbers(layers, lm.n_layers)
     places = [_places(positions, len(row)) for row in ids]
     kept = _room(out, (len(ids), len(numbers), max(map(len, places), default=0), lm.width))
@@ -48,11 +49,11 @@ def activations(
 
 
 def _room(out: Out | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Where the answer goes: memory, a new .npy file, or the caller's array."""
+    """Where the answer goes: memory, a new .npy file, or the caller's array; PromptError where it cannot go."""
     if out is None:
         return np.empty(shape, dtype=np.float32)
     if not isinstance(out, np.ndarray):
-        return np.lib.format.open_memmap(out, mode="w+", dtype=np.float32, shape=shape)
+        return _file(out, shape)
     if out.shape != shape or not np.issubdtype(out.dtype, np.floating):
         raise PromptError(
             f"The array given as `out` is {out.dtype} of shape {out.shape}; give one of floats of shape {shape}."
@@ -60,16 +61,24 @@ def _room(out: Out | None, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
+def _file(path: str | os.PathLike, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    except (OSError, TypeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise PromptError(f"The answer cannot be written to {path}: {why}.") from None
+
+
 def _places(positions: Positions, length: int) -> list[int]:
-    if isinstance(positions, str):
-        if positions != "all":
-            raise PromptError(f'positions={positions!r} is not understood; give numbers, or "all".')
+    if isinstance(positions, str) and positions == "all":
         return list(range(length))
-    wanted = [positions] if isinstance(positions, int | np.integer) else list(positions)
+    wanted = whole_numbers(positions)
+    if wanted is None:
+        raise PromptError(f'positions={positions!r} is not understood; give numbers, or "all".')
     for p in wanted:
         if not -length <= p < length:
             raise PromptError(f"There is no position {p} in a prompt of {length} tokens.")
-    return [int(p) % length for p in wanted]
+    return [p % length for p in wanted]
 
 
 def _keep(

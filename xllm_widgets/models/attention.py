@@ -1,6 +1,6 @@
 """Attention as the model computes it: mass on segments, entropy and distance without a matrix; short matrices whole."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ import torch
 from ..errors import PromptError
 from .attending import NAME, attention_by
 from .batching import one_row
-from .edits import check_fired
+from .edits import check_fired, whole_numbers
 from .errors import UnsupportedModel
 from .partway import run_until_enough
 from .rows import Strip, strip_of
+from .text import Tokens
 from .watching import ByStrips, FusedMass, Watcher
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def attention(lm: "LanguageModel", prompt: str, segments: Sequence[tuple[int, in
     lm.check_room(len(tokens))
     if segments is None:
         return torch.stack([a[0].float() for a in _matrices(lm, tokens.ids)]).cpu().numpy()
-    ranges = [tokens.covering(start, end) for start, end in segments]
+    ranges = [_range(tokens, segment) for segment in (segments if isinstance(segments, Iterable) else [segments])]
     columns = _columns(ranges, len(tokens)).to(lm.device)
     if lm.switches_attention and (layers := _watched(lm, tokens.ids, FusedMass(lm, columns))):
         return _stacked(lm, layers)
@@ -57,6 +58,14 @@ def attention_statistics(lm: "LanguageModel", prompt: str) -> AttentionStatistic
     ids = lm.prompt_ids(prompt)
     both = _by_strips(lm, ids, lambda strip: torch.stack([strip.entropy(), strip.distance()], -1))
     return AttentionStatistics(both[..., 0].copy(), both[..., 1].copy())
+
+
+def _range(tokens: Tokens, segment: Any) -> tuple[int, int]:
+    """The tokens of a segment; PromptError for anything but a range of at least one character of the text."""
+    numbers = whole_numbers(segment)
+    if numbers is None or len(numbers) != 2 or numbers[0] >= numbers[1]:
+        raise PromptError(f"{segment!r} is no range of characters; give pairs (start, end) with start before end.")
+    return tokens.covering(*numbers)
 
 
 def _columns(ranges: list[tuple[int, int]], tokens: int) -> torch.Tensor:

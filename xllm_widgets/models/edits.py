@@ -1,5 +1,6 @@
 """Edits of the residual stream that every verb sees while they last; the weights are never touched."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,16 +46,24 @@ class Running:
         self.prompt_lengths: Sequence[int] | torch.Tensor | None = None
 
 
+def whole_numbers(given: Any) -> list[int] | None:
+    """A whole number, or several, as a list; None for anything else."""
+    try:
+        return [operator.index(k) for k in ([given] if isinstance(given, int | np.integer) else given)]
+    except TypeError:
+        return None
+
+
 def layer_numbers(layers: int | Sequence[int] | str, n_layers: int) -> list[int]:
     """Layer numbers 0 … n_layers from a number (negative from the top), several, or "all".
 
     Raises UnsupportedModel if the model has no such layer.
     """
-    if isinstance(layers, str):
-        if layers != "all":
-            raise UnsupportedModel(f'layers={layers!r} is not understood; give numbers from 0 to {n_layers}, or "all".')
+    if isinstance(layers, str) and layers == "all":
         return list(range(n_layers + 1))
-    wanted = [int(k) for k in ([layers] if isinstance(layers, int | np.integer) else layers)]
+    wanted = whole_numbers(layers)
+    if wanted is None:
+        raise UnsupportedModel(f'layers={layers!r} is not understood; give numbers from 0 to {n_layers}, or "all".')
     for k in wanted:
         if not -(n_layers + 1) <= k <= n_layers:
             raise UnsupportedModel(f"There is no layer {k}; this model has 0 (embeddings) to {n_layers}.")
@@ -138,16 +147,18 @@ def _prepare(lm: "LanguageModel", edit: Steer) -> list[ActiveEdit]:
             f"A steering vector of shape {tuple(vector.shape)} does not fit; give ({lm.width},) or "
             f"({len(numbers)}, {lm.width})."
         )
-    if isinstance(edit.positions, str) and edit.positions != "all":
-        raise UnsupportedModel(f'positions={edit.positions!r} is not understood; give numbers, or "all".')
-    rows = vector.expand(len(numbers), lm.width)
-    return [ActiveEdit(number, row, _numbers(edit.positions)) for number, row in zip(numbers, rows, strict=True)]
+    rows, places = vector.expand(len(numbers), lm.width), _numbers(edit.positions)
+    return [ActiveEdit(number, row, places) for number, row in zip(numbers, rows, strict=True)]
 
 
 def _numbers(positions: Positions) -> tuple[int, ...] | None:
-    if isinstance(positions, str):
+    """The positions of an edit, None for "all"; UnsupportedModel for what is neither."""
+    if isinstance(positions, str) and positions == "all":
         return None
-    return (int(positions),) if isinstance(positions, int | np.integer) else tuple(int(p) for p in positions)
+    wanted = whole_numbers(positions)
+    if wanted is None:
+        raise UnsupportedModel(f'positions={positions!r} is not understood; give numbers, or "all".')
+    return tuple(wanted)
 
 
 def _offset_hook(lm: "LanguageModel") -> Any:

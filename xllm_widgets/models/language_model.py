@@ -181,7 +181,8 @@ class LanguageModel:
         segments), for prompts of any length: no matrix is written out, time and memory are about those of a forward
         pass. A token belongs to every segment it shares a character with. Segments may overlap. In families with
         attention sinks the share of the sink belongs to no token, so that mass adds up to less than one. Whole matrices
-        are given for at most 1,024 tokens; PromptError beyond, UnsupportedModel if the blocks do not attend.
+        are given for at most 1,024 tokens; PromptError beyond, or for a segment that is no range of characters;
+        UnsupportedModel if the blocks do not attend, OutOfMemory if the prompt does not fit.
         """
         with self.lock, torch.inference_mode():
             return _attention.attention(self, prompt, segments)

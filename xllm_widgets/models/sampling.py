@@ -16,6 +16,7 @@ from .edits import from_the_end
 from .passes import last_logits
 from .planning import Row
 from .sharing import path_for
+from .text import several
 from .tree import Text, common, key_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def generate(
     lm: "LanguageModel", prompts: str | Sequence[str], knobs: Knobs, should_stop: Stop | None
 ) -> list[list[Generation]]:
     """See `LanguageModel.generate`. Prompts are taken in an order in which each reads on from the one before."""
-    ids = [lm.prompt_ids(prompt) for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+    ids = [lm.prompt_ids(prompt) for prompt in several(prompts, "Prompts")]
     rooms = [min(knobs.max_new_tokens, lm.context_length - len(row)) for row in ids]
     if min(rooms, default=1) < 1:
         raise PromptError(f"The prompt fills all {lm.context_length} tokens of the context; shorten it to leave room.")

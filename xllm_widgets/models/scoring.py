@@ -13,6 +13,7 @@ from .coding import Coder
 from .edits import from_the_end
 from .planning import Means, Row, Step, apart, plan
 from .sharing import CopiedPath, InPlacePath, path_for
+from .text import several
 from .tree import Text, Want, grow
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def texts_of(
     lm: "LanguageModel", prompts: str | Sequence[str], continuations: Sequence[str] | Sequence[Sequence[str]]
 ) -> tuple[list[Text], list[list[str]]]:
     """What is to be read for each prompt with each of its continuations, row by row, and the continuations of each."""
-    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    prompts = several(prompts, "Prompts")
     lists = _lists(continuations, len(prompts))
     columns, coder = max(map(len, lists), default=0), Coder(lm.reader)
     texts = [text for i, prompt in enumerate(prompts) for text in _texts(lm, coder, prompt, lists[i], i * columns)]
@@ -116,16 +117,16 @@ def _texts(lm: "LanguageModel", coder: Coder, prompt: str, continuations: list[s
 
 
 def _lists(continuations: Sequence, n: int) -> list[list[str]]:
-    """One list of continuations for each prompt."""
-    if isinstance(continuations, str):
-        return [[continuations]] * n
-    if all(isinstance(c, str) for c in continuations):
-        return [list(continuations)] * n
-    if len(continuations) != n or any(isinstance(c, str) for c in continuations):
+    """One list of continuations for each prompt; PromptError if there is neither one for all nor one each."""
+    given = several(continuations, "Continuations")
+    if all(isinstance(c, str) for c in given):
+        return [given] * n
+    lists = [several(c, "Continuations") for c in given]
+    if len(given) != n or any(isinstance(c, str) for c in given):
         raise PromptError(
-            f"There are {n} prompts but {len(continuations)} lists of continuations; give one for all, or one each."
+            f"There are {n} prompts but {len(given)} lists of continuations; give one for all, or one each."
         )
-    return [list(c) for c in continuations]
+    return lists
 
 
 def _read(path: InPlacePath | CopiedPath, rows: Sequence[Row], trunk: bool) -> tuple[np.ndarray, list[int]]:

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +165,18 @@ class Reader:
             return data.decode("utf-8", errors="xllm_byte_chips")
         piece = self.tokenizer.convert_ids_to_tokens(token_id)
         return "" if piece is None else piece.replace("▁", " ")
+
+
+def several(given: Any, what: str) -> list:
+    """One string, or several, as a list; PromptError, which names `what` was given, for what is neither.
+
+    What the list holds is checked where it is read.
+    """
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise PromptError(f"{what} must be a string or several, not {type(given).__name__}.")
+    return list(given)
 
 
 def _state(component: Any) -> bytes:
