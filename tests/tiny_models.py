@@ -117,7 +117,9 @@ ODD_FAMILIES = {"mamba": _mamba, "gpt_oss": _gpt_oss}
 """Families that some tests ask for by name."""
 
 
-def tiny(family: str, *, seed: int = 0, spread: float = 4.0, tokenizer: Any = None) -> LanguageModel:
+def tiny(
+    family: str, *, seed: int = 0, spread: float = 4.0, tokenizer: Any = None, dtype: torch.dtype = torch.float32
+) -> LanguageModel:
     """A model of one family with random weights, `spread` times the usual ones so that its answers differ."""
     tokenizer = tokenizer or byte_level(bos=family != "gpt2")
     config = (FAMILIES | ODD_FAMILIES)[family](len(tokenizer))
@@ -127,4 +129,4 @@ def tiny(family: str, *, seed: int = 0, spread: float = 4.0, tokenizer: Any = No
         for parameter in hf.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(spread)
-    return LanguageModel(hf, tokenizer, f"tiny-{family}")
+    return LanguageModel(hf.to(dtype), tokenizer, f"tiny-{family}")

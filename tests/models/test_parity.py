@@ -55,6 +55,23 @@ def test_logprobs_are_those_of_one_plain_pass_each(any_lm: LanguageModel) -> Non
     np.testing.assert_allclose(any_lm.logprobs(PROMPTS, CONTINUATIONS), expected, atol=1e-5, rtol=1e-5)
 
 
+SHOTS = "Review: The film was really bright and moving.\nSentiment: positive\n\nReview: The film was "
+BRANCHES = [SHOTS + end for end in ("dull\nSentiment:", "slow\nSentiment:", "really slow\nSentiment:")] + PROMPTS[:1]
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral"])  # the last one copies what the others share in place
+def test_bfloat16_on_the_cpu_is_the_plain_loop_in_bfloat16_and_near_float32(family: str) -> None:
+    half = tiny_models.tiny(family, spread=16.0, dtype=torch.bfloat16)
+    whole = tiny_models.tiny(family, spread=16.0)
+    assert (half.dtype, half.device.type, half.shares_prefixes) == (torch.bfloat16, "cpu", True)
+    got = half.logprobs(BRANCHES, CONTINUATIONS)
+    loop = np.array([[reference(half, p, c) for c in CONTINUATIONS] for p in BRANCHES])
+    largest = np.abs(loop).max()
+    np.testing.assert_allclose(got, loop, rtol=0, atol=2e-2 * largest)
+    np.testing.assert_allclose(got, whole.logprobs(BRANCHES, CONTINUATIONS), rtol=0, atol=5e-2 * largest)
+    assert np.abs(loop - np.roll(loop, 1, 0)).max() > 0.1 * largest  # a prompt taken for another would be noticed
+
+
 def test_a_continued_prefix_equals_the_whole(any_lm: LanguageModel) -> None:
     """Longer than the sliding windows of the families that have one."""
     ids = torch.tensor([any_lm.reader.ids(PROMPTS[1])])
