@@ -16,6 +16,7 @@ from live_memory import LiveMemory
 
 from xllm_widgets.methods import ablation
 from xllm_widgets.models.counting import Work, counted
+from xllm_widgets.models.greedy import SPREAD, greedy
 from xllm_widgets.models.language_model import LanguageModel
 from xllm_widgets.widgets.attention_bytes import attention_bytes
 
@@ -69,6 +70,14 @@ def test_a_shared_prefix_is_not_copied_to_its_branches(lm: LanguageModel) -> Non
 
     grown = (bytes_for(many) - bytes_for(few)) / (many - few)
     assert grown < one_copy * lm.n_layers
+
+
+def test_replies_to_prompts_that_begin_alike_read_the_beginning_once(lm: LanguageModel) -> None:
+    prompts, new = [PROMPT + query for query in QUERIES], 3
+    lengths = [length(lm, prompt) for prompt in prompts]
+    assert max(lengths) - min(lengths) <= SPREAD
+    work = counting(lm, lambda: greedy(lm, prompts, new, until=""))
+    assert work.tokens <= length(lm, PROMPT) + sum(n + new - length(lm, PROMPT) + 1 for n in lengths)
 
 
 def test_samples_read_their_prompt_once_and_their_own_tokens_once(lm: LanguageModel) -> None:

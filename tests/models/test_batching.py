@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xllm_widgets.models import passes
+from xllm_widgets.models import batching, passes
 from xllm_widgets.models.batching import buckets, in_batches
 from xllm_widgets.models.errors import Interrupted, OutOfMemory
 from xllm_widgets.models.greedy import greedy
@@ -156,3 +157,37 @@ def _hooks(lm: LanguageModel) -> int:
 def test_estimates_grow_with_the_work(lm: LanguageModel) -> None:
     one = lm.estimate_seconds("The film", [" a"])
     assert 0 < one < lm.estimate_seconds([f"The film {i} was dull" for i in range(500)], [" a", " really"])
+
+
+@pytest.mark.parametrize("verb", ["logprobs", "generate", "greedy", "ablation"])
+def test_copies_of_a_beginning_stay_within_their_bytes(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that looks through a window cannot attend in place: each row has the beginning's keys and values."""
+    lm = tiny_models.tiny("mistral")
+    beginning = "Review: The film was really bright and moving. " * 2
+    prompts = [beginning + word for word in ("dull", "slow", "yes", "no", "bright", "moving", "12", "was")]
+    ask = {
+        "logprobs": lambda: lm.logprobs(prompts, [" positive", " negative"]),
+        "generate": lambda: [draft.ids for draft in lm.generate(prompts[0], n=8, max_new_tokens=3)[0]],
+        "greedy": lambda: greedy(lm, prompts, 3, until=""),
+        "ablation": lambda: lm.attribute(prompts[0], " yes", "resampling_ablation", n_replacements=4).scores,
+    }[verb]
+    longest = max(len(lm.prompt_ids(prompt)) for prompt in prompts) + 4
+    assert lm.in_place < longest
+    whole, rows = ask(), []
+
+    def watch(_: torch.nn.Module, args: tuple, words: dict) -> None:
+        cache = words.get("past_key_values")
+        if cache is not None and cache.get_seq_length():
+            rows.append(len(words["input_ids"] if words.get("input_ids") is not None else words["inputs_embeds"]))
+
+    monkeypatch.setattr(batching, "COPIED_BYTES", 3 * longest * 2 * lm.n_layers * lm.width * 4)
+    handle = lm.hf.model.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        kept = ask()
+    finally:
+        handle.remove()
+    assert 1 < max(rows) <= 4  # three of the longest, or one more of shorter ones
+    if verb in ("logprobs", "ablation"):
+        np.testing.assert_allclose(kept, whole, rtol=1e-4, atol=1e-5)
+    else:
+        assert kept == whole

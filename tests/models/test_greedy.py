@@ -1,9 +1,11 @@
 """Greedy text of many prompts is, prompt by prompt, what the slow and general `generate` writes."""
 
+import numpy as np
 import pytest
 import tiny_models
 
 from xllm_widgets.errors import PromptError
+from xllm_widgets.models.edits import Steer
 from xllm_widgets.models.greedy import greedy
 from xllm_widgets.models.language_model import LanguageModel
 
@@ -13,6 +15,16 @@ PROMPTS = ["The film was", "The film is", "Review: The film was bright and movin
 def test_it_writes_what_generate_writes(any_lm: LanguageModel) -> None:
     slow = any_lm.generate(PROMPTS, max_new_tokens=9, temperature=0)
     assert greedy(any_lm, PROMPTS, 9, until="") == [row[0].text for row in slow]
+
+
+@pytest.mark.parametrize("positions", ["all", [-1], [-4, -1], [0]])
+def test_what_all_begin_with_is_read_once_under_edits_too(any_lm: LanguageModel, positions) -> None:
+    prompts = [f"Review: The film was really {word}" for word in ("dull", "moving", "slow and dull", "yes no")]
+    vector = np.random.default_rng(0).normal(size=any_lm.width)
+    for edits in ([], [Steer(vector, 2, 4.0, positions=positions)]):
+        with any_lm.edit(*edits):
+            slow = any_lm.generate(prompts, max_new_tokens=6, temperature=0)
+            assert greedy(any_lm, prompts, 6, until="") == [row[0].text for row in slow]
 
 
 def test_every_ending_character_ends_a_text_and_the_others_go_on_alone(any_lm: LanguageModel) -> None:

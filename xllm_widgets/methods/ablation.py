@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..models.batching import Stop, in_batches, token_budget
+from ..models.batching import Memory, Stop, copies, in_batches, one_row, token_budget
 from ..models.endings import Beginning
 from ..models.passes import embed
-from .memory import indivisible
 from .targets import Objective
 
 if TYPE_CHECKING:
@@ -53,13 +52,16 @@ def values_of(
         budget = token_budget(lm.device) // (1 if stop is None else 2)  # who may want to stop should not wait long
         chunks = _chunks(variations, objective.length, budget, beginning is not None)
         work = [len(chunk) * (objective.length - start) for start, chunk in chunks]
+        copied = objective.longest > lm.in_place
+        memory = copies(lm) if copied else Memory()
         for number, (start, chunk) in enumerate(chunks):
 
             def run(batch: Sequence[int], start: int = start) -> None:
                 rows = _rows(x, [variations[i] for i in batch], start)
                 out[list(batch)] = objective.value(rows, beginning if start else None).cpu().numpy()
 
-            in_batches(chunk, len(chunk), run, stop)
+            kept = objective.length - (0 if copied else start)
+            in_batches(chunk, len(chunk), run, stop, tokens=kept, memory=memory)
             if progress is not None:
                 progress(sum(work[: number + 1]) / sum(work))
     return out
@@ -72,7 +74,7 @@ def unchanged(x: torch.Tensor) -> Variation:
 
 def beginning_of(lm: "LanguageModel", x: torch.Tensor) -> Beginning | None:
     """Keys and values of a prompt (1, tokens, width), for its variations; None if the model cannot share them."""
-    with torch.inference_mode(), indivisible():
+    with torch.inference_mode(), one_row():
         return Beginning(lm, x) if lm.shares_prefixes else None
 
 

@@ -7,8 +7,7 @@ from weakref import WeakSet
 
 import torch
 
-from ..models.batching import Stop, in_batches, ran_out, token_budget
-from .memory import indivisible
+from ..models.batching import Stop, in_batches, memory_budget, one_row, ran_out, token_budget
 from .targets import Objective
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Gradients:
         """
         lm, tails = self.objective.lm, self.objective.weights
         shape = x.shape if along is None else x.shape[:-1]
-        with indivisible(), frozen(lm.hf), torch.enable_grad():
+        with one_row(), frozen(lm.hf), torch.enable_grad():
             values = x.new_zeros(x.shape[0], len(self.objective.names), dtype=torch.float32)
             out = x.new_zeros(len(self.objective.names), *shape, dtype=torch.float32)
             for number, weights in enumerate(tails):
@@ -54,7 +53,7 @@ class Gradients:
     def rows(self, tokens: int) -> int:
         """How many rows of `tokens` tokens go into one forward pass; known better after the first."""
         device = self.objective.lm.device
-        fit = memory_budget(device) // self.graph_bytes if self.graph_bytes else 1
+        fit = memory_budget(device, GRAPH_BYTES) // self.graph_bytes if self.graph_bytes else 1
         return max(1, min(fit, token_budget(device) // tokens))
 
     def _tail(
@@ -86,15 +85,8 @@ class Gradients:
         """Backward passes in one batch: enough to fill the processor, as long as one block's gradients fit."""
         rows, tokens = x.shape[:2]
         block = rows * self.graph_bytes // self.objective.lm.n_layers
-        return max(1, min(token_budget(x.device) // (rows * tokens), memory_budget(x.device) // max(1, block)))
-
-
-def memory_budget(device: torch.device) -> int:
-    """Bytes that a computation with gradients may hold on to."""
-    if device.type != "cuda":
-        return GRAPH_BYTES
-    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return (torch.cuda.mem_get_info(device)[0] + idle) // 2
+        fit = memory_budget(x.device, GRAPH_BYTES) // max(1, block)
+        return max(1, min(token_budget(x.device) // (rows * tokens), fit))
 
 
 @contextmanager

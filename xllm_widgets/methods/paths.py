@@ -78,7 +78,7 @@ class Path:
             _, shares = self.gradients.at(self.baseline + at[:, None, None] * way, way, done)
             scores[:] += np.einsum("rnt,n->rt", shares.double().cpu().numpy(), weights[here])
 
-        tokens = self.objective.length + max(len(tail.ids) for tail in self.objective.tails)
+        tokens = self.objective.longest
         alone = 0 if self.gradients.graph_bytes else 1
         in_batches(range(alone), 1, run, self.stop)
         in_batches(range(alone, steps), self.gradients.rows(tokens), run, self.stop)

@@ -50,6 +50,11 @@ class Objective:
         """Tokens of the prompt."""
         return len(self.tokens)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with the longest tail."""
+        return self.length + max(len(tail.ids) for tail in self.tails)
+
     def value(self, x: torch.Tensor, beginning: Beginning | None = None) -> torch.Tensor:
         """Embeddings of prompts (rows, tokens, width) → (rows, targets), nats.
 

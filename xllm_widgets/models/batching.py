@@ -6,14 +6,18 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from .errors import Interrupted, OutOfMemory
 
+if TYPE_CHECKING:
+    from .language_model import LanguageModel
+
 Item = TypeVar("Item")
 Stop = Callable[[], bool]
+COPIED_BYTES = 2**30  # of keys and values, on a CPU
 TOO_MUCH = "The device's memory does not hold even one row; use a shorter prompt or a smaller model."
 
 
@@ -31,6 +35,20 @@ class Memory:
 def token_budget(device: torch.device) -> int:
     """Tokens in one forward pass: what keeps a CPU's caches warm, or fills an accelerator."""
     return 1024 if device.type == "cpu" else 32768
+
+
+def memory_budget(device: torch.device, on_a_cpu: int) -> int:
+    """Bytes that a computation may hold on to: half of what an accelerator has free, `on_a_cpu` elsewhere."""
+    if device.type != "cuda":
+        return on_a_cpu
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return (torch.cuda.mem_get_info(device)[0] + idle) // 2
+
+
+def copies(lm: "LanguageModel") -> Memory:
+    """For verbs that keep keys and values for each row: as many tokens as their bytes allow, heads not being shared."""
+    a_token = 2 * lm.n_layers * lm.width * lm.dtype.itemsize
+    return Memory(fits=max(1, memory_budget(lm.device, COPIED_BYTES) // a_token))
 
 
 def buckets(lengths: Sequence[int], budget: int) -> list[list[int]]:

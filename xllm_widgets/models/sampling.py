@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Memory, Stop, ask, in_batches, one_row, token_budget
+from .batching import Memory, Stop, ask, copies, in_batches, one_row, token_budget
 from .choosing import Knobs, choose
 from .decoding import CopiedSamples, InPlaceSamples, RereadSamples
 from .edits import from_the_end
 from .passes import last_logits
 from .planning import Row
-from .sharing import path_for
+from .sharing import InPlacePath, path_for
 from .text import several
 from .tree import Text, common, key_of
 
@@ -55,7 +55,7 @@ def generate(
         raise PromptError(f"The prompt fills all {lm.context_length} tokens of the context; shorten it to leave room.")
     out: list[list[Generation]] = [[] for _ in ids]
     reading = Reading(lm, max((len(row) + room for row, room in zip(ids, rooms, strict=True)), default=0))
-    memory = Memory()
+    memory = copies(lm)
     for i in sorted(range(len(ids)), key=lambda i: ids[i]):
         out[i] = _continue(lm, reading, ids[i], knobs, rooms[i], should_stop, memory)
     return out
@@ -101,6 +101,7 @@ def _continue(
     drafts = [_Draft(noise) for noise in _noise(ids, knobs, room)]
     ending = _Ending(lm, ids, knobs.stop)
     size = token_budget(lm.device) // 16
+    kept = room if isinstance(reading.path, InPlacePath) else len(ids) + room
 
     def run(batch: Sequence[_Draft]) -> None:
         fresh = [_Draft(draft.noise) for draft in batch]
@@ -108,7 +109,7 @@ def _continue(
         for draft, done in zip(batch, fresh, strict=True):
             draft.__dict__.update(done.__dict__)
 
-    in_batches(drafts, size, run, should_stop, tokens=len(ids) + room, memory=memory)
+    in_batches(drafts, size, run, should_stop, tokens=kept, memory=memory)
     return [ending.finish(draft) for draft in drafts]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Memory, Stop, buckets, in_batches, token_budget
+from .batching import Memory, Stop, buckets, copies, in_batches, token_budget
 from .coding import Coder
 from .edits import from_the_end
 from .planning import Means, Row, Step, apart, plan
@@ -83,8 +83,10 @@ def texts_of(
 
 def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop | None = None) -> np.ndarray:
     """What the texts want of a model, summed by place: (places,), nats. What they share is computed once."""
-    out, memory = np.zeros(places), Memory()
+    out = np.zeros(places)
     path, steps = means(lm, texts)
+    copied = isinstance(path, CopiedPath)
+    memory = copies(lm) if copied else Memory()
     for step in steps:
         for bucket in buckets([len(row) for row in step.rows], token_budget(lm.device)):
 
@@ -92,7 +94,9 @@ def answers(lm: "LanguageModel", texts: Sequence[Text], places: int, stop: Stop 
                 values, at = _read(path, [step.rows[i] for i in batch], step.trunk)
                 np.add.at(out, at, values)
 
-            in_batches(bucket, len(bucket), run, stop, tokens=len(step.rows[bucket[-1]]), memory=memory)
+            longest = step.rows[bucket[-1]]
+            kept = len(longest) + longest.start * copied
+            in_batches(bucket, len(bucket), run, stop, tokens=kept, memory=memory)
     return out
 
 
