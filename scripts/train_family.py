@@ -13,6 +13,7 @@ beside it. Dialogues without unfaithful replies change nothing yet at the size t
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from xllm_widgets.cli import app
@@ -40,20 +41,35 @@ CHECKPOINTS = {"pebble-0.3m": YOUNG}  # whose earlier states show the order in w
 
 
 def xllm(*arguments: str) -> None:
-    app(list(arguments), standalone_mode=False)
+    """Run one command of `xllm`; SystemExit, with its code, if it did not finish: what comes next needs its work."""
+    if code := app(list(arguments), standalone_mode=False):  # which returns the code of a Ctrl-C (130) or a mistake (2)
+        raise SystemExit(code)
 
 
 def educate(plan: training.Plan) -> None:
     """Train one model, publish it with its checkpoints, and write its card."""
     kept = [word for count in CHECKPOINTS.get(plan.name, ()) for word in ("--keep-at", str(count))]
     xllm("train", "--size", plan.size, "--recipe", plan.recipe, "--seed", str(plan.seed), "--out", str(RUNS), *kept)
-    home = models_dir() / plan.name
-    shutil.rmtree(home, ignore_errors=True)
     wanted = [f"{count / 1e6:g}M" for count in CHECKPOINTS.get(plan.name, ())]
-    shutil.copytree(RUNS / plan.name, home, ignore=shutil.ignore_patterns("state*", "checkpoints"))
-    for name in wanted:
-        shutil.copytree(RUNS / plan.name / "checkpoints" / name, home / "checkpoints" / name)
+    publish(RUNS / plan.name, models_dir() / plan.name, wanted)
     xllm("exam", plan.name, "--card")
+
+
+def publish(run: Path, home: Path, checkpoints: Sequence[str] = ()) -> None:
+    """Copy a finished run, with these of its checkpoints, beside the models, then swap: no half a model is ever there.
+
+    Not among the models: whatever folder there holds a config.json is one of them.
+    """
+    fresh, old = (home.parent.with_name(f"{home.name}.{age}") for age in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(run, fresh, ignore=shutil.ignore_patterns("state*", "checkpoints"))
+    for name in checkpoints:
+        shutil.copytree(run / "checkpoints" / name, fresh / "checkpoints" / name)
+    if home.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+        home.rename(old)
+    fresh.rename(home)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def main() -> None:

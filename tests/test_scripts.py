@@ -187,6 +187,69 @@ def test_a_notebook_is_run_before_it_is_published_and_kept_if_it_fails(tmp_path:
 
 
 @pytest.fixture
+def family(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The script that makes the bundled models, with a model that is there, and a run of it that can be published."""
+    module = script("train_family")
+    monkeypatch.setattr(module, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(module, "models_dir", lambda: tmp_path / "models")
+    for place, said in (("models", "old"), ("runs", "new")):
+        (tmp_path / place / "pebble-0.1m").mkdir(parents=True)
+        (tmp_path / place / "pebble-0.1m" / "config.json").write_text(said)
+    for left_out in ("state", "checkpoints/1M", "checkpoints/2M"):
+        (tmp_path / "runs" / "pebble-0.1m" / left_out).mkdir(parents=True)
+    return module
+
+
+def published(place: Path) -> tuple[str, list[str]]:
+    """What stands in the place of the models: which one it is, and every file and folder there."""
+    return (place / "pebble-0.1m" / "config.json").read_text(), sorted(
+        str(path.relative_to(place)) for path in place.rglob("*")
+    )
+
+
+def test_a_run_that_was_not_finished_is_not_published(
+    family: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def run(arguments: list[str], **how: bool) -> object:
+        return command(arguments, **how) if arguments[0] == "train" else pytest.fail("examined")
+
+    command = family.app
+    monkeypatch.setattr(family, "app", run)
+    monkeypatch.setattr(family.training, "estimate_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(family.training, "train", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        family.educate(family.training.Plan("0.1m"))
+    with pytest.raises(SystemExit, match="2"):
+        family.xllm("train", "--size", "9m")
+    assert published(tmp_path / "models") == ("old", ["pebble-0.1m", "pebble-0.1m/config.json"])
+
+
+def test_a_finished_run_takes_the_place_of_the_model_before_and_is_examined(
+    family: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(family, "CHECKPOINTS", {"pebble-0.1m": (2_000_000,)})
+    monkeypatch.setattr(family, "app", lambda arguments, **_: ran.append(arguments[0]))
+    family.educate(family.training.Plan("0.1m"))
+    files = ["", "/checkpoints", "/checkpoints/2M", "/config.json"]
+    assert published(tmp_path / "models") == ("new", [f"pebble-0.1m{file}" for file in files])
+    assert ran == ["train", "exam"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "runs"]
+
+
+def test_a_model_stays_whole_while_its_successor_is_copied(family: ModuleType, tmp_path: Path) -> None:
+    home = tmp_path / "models" / "pebble-0.1m"
+    with pytest.raises(FileNotFoundError):
+        family.publish(tmp_path / "runs" / "pebble-0.1m", home, ["9M"])
+    assert published(tmp_path / "models") == ("old", ["pebble-0.1m", "pebble-0.1m/config.json"])
+    family.publish(tmp_path / "runs" / "pebble-0.1m", home)
+    assert published(tmp_path / "models")[0] == "new"
+
+
+@pytest.fixture
 def third_party(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """The script that fetches d3 and jQuery, with an empty place to put them."""
     module = script("third_party_scripts")
