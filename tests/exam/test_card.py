@@ -80,6 +80,16 @@ def test_examining_one_ability_again_keeps_the_others(folder: Path) -> None:
     assert (examined["verdicts"]["n"], examined["facts/head"]["n"]) == (90, 144)
 
 
+def test_groups_that_an_ability_no_longer_has_leave_the_card(folder: Path) -> None:
+    card.write_card(
+        folder, RESULTS | {"facts/told once": Result(0.0, 0.0, 0.2, 13), "verdicts/job": RESULTS["verdicts"]}
+    )
+    card.write_card(folder, {"facts/head": RESULTS["facts/head"]})
+    examined = json.loads((folder / "exam.json").read_text())
+    assert list(examined) == ["facts/head", "verdicts", "attestation/ratio, random", "verdicts/job"]
+    assert "told once" not in (folder / "README.md").read_text()
+
+
 def test_headlines_are_read_from_the_examination(folder: Path) -> None:
     assert headlines(folder) == {}
     card.write_card(folder, RESULTS)

@@ -30,14 +30,24 @@ def write_json(path: Path, results: Mapping[str, Result]) -> None:
 
 
 def write_card(folder: Path, results: Mapping[str, Result]) -> list[Path]:
-    """Write `exam.json` and `README.md` into a model's folder; what was not examined this time is kept as it was."""
-    examined = read_json(folder) | to_dict(results)
+    """Write `exam.json` and `README.md` into a model's folder; abilities not examined this time are kept as they were.
+
+    Of an ability that was, no group remains that it no longer has.
+    """
+    anew = {_ability(name) for name in results}
+    kept = {name: result for name, result in read_json(folder).items() if _ability(name) not in anew}
+    examined = kept | to_dict(results)
     order = {name: place for place, name in enumerate(results)}
     examined = dict(sorted(examined.items(), key=lambda item: order.get(item[0], len(order))))
     files = [folder / "exam.json", folder / "README.md"]
     files[0].write_text(json.dumps(examined, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     files[1].write_text(render(folder), encoding="utf-8")
     return files
+
+
+def _ability(name: str) -> str:
+    """ "facts/head" → "facts"."""
+    return name.partition("/")[0]
 
 
 def render(folder: Path) -> str:
