@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,9 +133,7 @@ def claims(
     """Measure every claim afresh, each with its interval and its control; a claim that fails is printed as failed."""
     from xllm_widgets import claims as of
 
-    for wanted in filter(None, (file, page)):
-        if not wanted.resolve().parent.is_dir():
-            raise XllmError(f"{wanted} cannot be written: there is no folder {wanted.parent}; make it first.")
+    _check_writable(file, page)
     evidence = of.recorded(section, model) if recorded else _measure(of.measurements(section, model))
     for each in evidence:
         _print_claims(each)
@@ -222,8 +221,7 @@ def exam(
     from xllm_widgets.exam import sitting
 
     chosen, folder = sitting.choose(ability or ()), sitting.folder_of(model)
-    for path in (file, folder / "README.md" if card and folder else None):
-        _check_writable(path)
+    _check_writable(file, *((folder / "README.md", folder / "exam.json") if card and folder else ()))
     paper = sitting.paper_for(model, items, seed)
     if card and folder is None:
         raise XllmError(f"{model} has no folder of its own, so its card has no place; leave out --card, or use --json.")
@@ -236,9 +234,16 @@ def exam(
         out.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
 
 
-def _check_writable(path: Path | None) -> None:
-    if path and not path.resolve().parent.is_dir():
-        raise XllmError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
+def _check_writable(*files: Path | None) -> None:
+    """XllmError, before an hour is spent on measuring, for a file that could not be written afterwards."""
+    for file in filter(None, files):
+        folder = file.resolve().parent
+        if not folder.is_dir():
+            raise XllmError(f"{file} cannot be written: there is no folder {file.parent}; make it first.")
+        if file.is_dir():
+            raise XllmError(f"{file} cannot be written: it is a folder; name a file in it.")
+        if not os.access(file if file.exists() else folder, os.W_OK):
+            raise XllmError(f"{file} cannot be written: you have no right to write there; choose another place.")
 
 
 def _sit(paper: Paper, chosen: list[Ability]) -> dict[str, Result]:

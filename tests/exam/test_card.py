@@ -153,6 +153,19 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_what_cannot_be_written_is_refused_before_the_examination(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_sit", lambda *_: pytest.fail("examined in vain"))
+    done = run(str(folder), "--json", str(tmp_path))
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path} cannot be written: it is a folder; name a file in it.\n")
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: Path(path) != folder)  # whoever tests may be root
+    done = run(str(folder), "--card")
+    assert done.exit_code == 2
+    assert f"{folder / 'README.md'} cannot be written: you have no right to write there" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_an_unknown_ability_without_likeness_is_told_what_there_is() -> None:
     with pytest.raises(XllmError, match=r"there are .*verdicts"):
         sitting.choose(["zzzzzzzz"])
