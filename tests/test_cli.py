@@ -178,6 +178,25 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path: Path, monkeypatch: pytes
     assert result.stderr.strip().count("\n") == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--device", "foo", "This machine has no device 'foo'; leave it out, or use \"cpu\"."),
+        ("--device", "cuda:99", "This machine has no device 'cuda:99'; leave it out, or use \"cpu\"."),
+        ("--tokens", "0", "A model cannot read 0 tokens; ask for 1 or more, or leave it out for 20,000,000."),
+        ("--tokens", "-5", "A model cannot read -5 tokens; ask for 1 or more, or leave it out for 20,000,000."),
+    ],
+)
+def test_what_no_model_can_be_trained_with_is_one_sentence(
+    option: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xllm_widgets.microworld import training
+
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    result = run("train", "--size", "0.1m", option, value, "--out", str(tmp_path))
+    assert (result.exit_code, result.stderr.strip()) == (2, said)
+
+
 def test_an_unknown_size_names_the_sizes() -> None:
     result = run("train", "--size", "9m")
     assert result.exit_code == 2

@@ -212,6 +212,19 @@ def build_model(plan: Plan) -> "LlamaForCausalLM":
     )
 
 
+def find_device(device: str | None) -> str:
+    """The device asked for, or CUDA, else the CPU; XllmError if it is not there."""
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise XllmError(f'This machine has no device {device!r}; leave it out, or use "cpu".') from None
+    return device
+
+
 def learning_rate(plan: Plan, step: int) -> float:
     first, length = plan.cycle(step)
     cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * (step - first) / length))
@@ -228,10 +241,8 @@ class Run:
     """A run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
 
     def __init__(self, plan: Plan, folder: Path, device: str | None = None):
-        import torch
-
         self.plan, self.folder = plan, folder
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = find_device(device)
         self.model = build_model(plan).to(self.device)
         self._fresh_optimizer()
         self.step, self.loss, self.documents = 0, float("nan"), 0
@@ -434,7 +445,7 @@ def train(
         on_progress: called after every step.
 
     Raises:
-        XllmError: unknown size or recipe, or `out` holds a different run.
+        XllmError: unknown size or recipe, no token to read, a device that is not there, or `out` holds a different run.
     """
     plan = make_plan(size, recipe, seed, tokens)
     folder = Path(out) / plan.name
@@ -471,4 +482,6 @@ def make_plan(size: str, recipe: str, seed: int, tokens: int | None = None) -> P
     if recipe not in RECIPES:
         raise XllmError(f"There is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
     usual = TOKENS_GOING_ON if RECIPES[recipe].begins_with else TOKENS.get(size, CYCLES[0])
-    return Plan(size, recipe, seed, tokens or usual)
+    if tokens is not None and tokens < 1:
+        raise XllmError(f"A model cannot read {tokens} tokens; ask for 1 or more, or leave it out for {usual:,}.")
+    return Plan(size, recipe, seed, usual if tokens is None else tokens)
