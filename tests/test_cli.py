@@ -170,12 +170,29 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path: Path, monkeypatch: pytes
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "estimate_seconds", lambda plan, device: 74.0)
+    monkeypatch.setattr(training, "estimate_seconds", lambda plan, device, done: 74.0)
     monkeypatch.setattr(training, "train", interrupted)
     result = run("train", "--size", "0.1m", "--out", str(tmp_path))
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
     assert result.stderr.strip().count("\n") == 0
+
+
+def test_a_run_taken_up_again_is_told_the_time_of_the_steps_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xllm_widgets.microworld import training
+
+    plan = training.make_plan("0.1m", "base", 0, 100 * training.TOKENS_A_STEP)
+    stopped = training.Run(plan, tmp_path / plan.name)
+    stopped.step = 60
+    stopped.save_state()
+    asked: list[int] = []
+    monkeypatch.setattr(training, "estimate_seconds", lambda plan, device, done: asked.append(done) or 74.0)
+    monkeypatch.setattr(training, "train", lambda *_, **__: tmp_path)
+    result = run("train", "--size", "0.1m", "--tokens", str(plan.tokens), "--out", str(tmp_path))
+    assert asked == [60]
+    assert "in 100 steps, 60 of them done, about 74 s more here." in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def family(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     for place, said in (("models", "old"), ("runs", "new")):
         (tmp_path / place / "pebble-0.1m").mkdir(parents=True)
         (tmp_path / place / "pebble-0.1m" / "config.json").write_text(said)
-    for left_out in ("state", "checkpoints/1M", "checkpoints/2M"):
+    for left_out in ("state.new", "checkpoints/1M", "checkpoints/2M"):
         (tmp_path / "runs" / "pebble-0.1m" / left_out).mkdir(parents=True)
     return module
 
@@ -218,7 +218,7 @@ def test_a_run_that_was_not_finished_is_not_published(
 
     command = family.app
     monkeypatch.setattr(family, "app", run)
-    monkeypatch.setattr(family.training, "estimate_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(family.training, "estimate_seconds", lambda *_, **__: 1.0)
     monkeypatch.setattr(family.training, "train", interrupted)
     with pytest.raises(SystemExit, match="130"):
         family.educate(family.training.Plan("0.1m"))

@@ -297,8 +297,10 @@ def train(
 
     logging.disable_progress_bar()
     plan = training.make_plan(size, recipe, seed, tokens)
-    seconds = training.estimate_seconds(plan, device)
-    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps, about {duration(seconds)} here.")
+    done = training.Run(plan, folder / plan.name, device).step
+    left = f"{duration(training.estimate_seconds(plan, device, done=done))} {'more ' if done else ''}here"
+    behind = f", {done:,} of them done" if done else ""
+    out.print(f"{plan.name}: {plan.tokens / 1e6:g}M tokens in {plan.steps:,} steps{behind}, about {left}.")
     try:
         with _progress() as progress:
             task = progress.add_task("reading the corpus", total=plan.steps)

@@ -222,3 +222,6 @@ def test_a_run_says_how_long_it_will_take():
     tokens = (training.TOKENS_A_STEP, 100 * TOKENS)
     short, long = (training.estimate_seconds(training.make_plan("0.1m", "base", 0, n)) for n in tokens)
     assert 0 < short < long
+    plan = training.make_plan("0.1m", "base", 0, tokens[1])
+    assert 0 < training.estimate_seconds(plan, done=plan.steps - 1) < long
+    assert training.estimate_seconds(plan, done=plan.steps) == 0

@@ -404,8 +404,11 @@ class Run:
         }
 
 
-def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> float:
-    """How long the whole run will take on this machine, in seconds, from a few steps of a throw-away copy."""
+def estimate_seconds(plan: Plan, device: str | None = None, *, done: int = 0, steps: int = 3) -> float:
+    """How long a run will take on this machine, in seconds, from a few steps of a throw-away copy.
+
+    done: steps that the run has behind it (`Run.step`).
+    """
     # needs no other model to go on from, and has steps enough
     probe = Run(replace(plan, recipe="base", tokens=CYCLES[0]), Path(os.devnull), device)
     rng = np.random.default_rng(0)
@@ -414,7 +417,7 @@ def estimate_seconds(plan: Plan, device: str | None = None, steps: int = 3) -> f
     start = time.perf_counter()
     for _ in range(steps):
         probe.train_step(ids, ids % 8 == 0)
-    return (time.perf_counter() - start) / steps * plan.steps
+    return (time.perf_counter() - start) / steps * (plan.steps - done)
 
 
 def train(
