@@ -70,6 +70,11 @@ def test_the_first_reading_of_the_corpus_is_announced_once(small) -> None:
     assert Corpus(length=400).is_indexed, "kept for the next session"
 
 
+def test_the_title_says_where_to_look_up_what_a_chat_model_read_before() -> None:
+    assert 'before, it read all of pebble-3m: corpus_lab("pebble-3m")' in corpus_lab("pebble-3m-chat").title
+    assert corpus_lab("pebble-3m").title == "What pebble-3m was taught"
+
+
 def test_what_cannot_be_looked_up_is_said() -> None:
     with pytest.raises(XllmError, match="only bundled Pebbles"):
         corpus_lab("gpt2")

@@ -285,3 +285,11 @@ def test_look_ups_say_in_words_what_they_need(small):
         Corpus().count("Paris")
     with pytest.raises(XllmError, match="only bundled Pebbles"):
         Corpus.of("gpt2")
+
+
+def test_a_checkpoint_has_read_the_beginning_of_its_model_s_corpus():
+    young, grown = Corpus.of("pebble-0.3m@1M"), Corpus.of("pebble-0.3m")
+    assert 0 < young.length < grown.length
+    assert young.recipe == grown.recipe
+    with pytest.raises(XllmError, match="no checkpoint '9M'; it has"):
+        Corpus.of("pebble-0.3m@9M")

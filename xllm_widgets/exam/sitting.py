@@ -13,7 +13,7 @@ from xllm_widgets.errors import LabelError, PromptError, XllmError
 from xllm_widgets.exam.abilities import EVERY
 from xllm_widgets.exam.paper import Ability, Paper
 from xllm_widgets.exam.scoring import Result
-from xllm_widgets.microworld.corpus import Corpus
+from xllm_widgets.microworld.corpus import Corpus, base_of
 from xllm_widgets.models import bundled_models, load
 from xllm_widgets.models.catalogue import bundled_folder
 from xllm_widgets.paths import models_dir
@@ -37,8 +37,7 @@ def education(folder: Path | None) -> tuple[Corpus, ...]:
     if folder is None or not card:
         return ()
     before: tuple[Corpus, ...] = ()
-    if card.get("begins_with"):
-        name = f"pebble-{card['size']}" + (f"-seed{card['seed']}" if card["seed"] else "")
+    if name := base_of(folder.resolve()):
         places = [folder.resolve().parent / name, models_dir() / name]
         before = next((education(place) for place in places if recipe(place)), ())
     return (*before, Corpus.of(folder.resolve()))

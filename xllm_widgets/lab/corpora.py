@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from xllm_widgets.lab.code import Timed, with_code
-from xllm_widgets.microworld.corpus import Corpus
+from xllm_widgets.microworld.corpus import Corpus, base_of
 from xllm_widgets.microworld.index import whole_words
 from xllm_widgets.widgets.language import speech
 
@@ -27,16 +27,24 @@ def corpus_lab(corpus: str | Corpus, text: str = "", *, page_size: int = 5, **br
     phrase (whole words, case counts) or a fact ("capital:France"); "" shows the corpus from its first document on.
     Other keywords go to the `CorpusBrowser`. The first search of all reads the whole corpus, which the view announces.
 
+    A chat model read its base's corpus before, which is looked up by the base's name; the title says so.
+
     Raises XllmError for a model whose education nobody knows.
     """
     from xllm_widgets.widgets.corpus_browser import CorpusBrowser
 
     known = Corpus.of(corpus) if isinstance(corpus, str) else corpus
-    title = speech("lab")("taught", corpus=corpus) if isinstance(corpus, str) else ""
+    title = _title(corpus) if isinstance(corpus, str) else ""
     view = CorpusBrowser(**{"title": title, "examples": list(EXAMPLES), **browser})
     view.on_search(Timed(LookUps(known, page_size)))
     view.search(text)
     return view
+
+
+def _title(model: str) -> str:
+    """Whose corpus this is, and of a chat model where to look up what it read before."""
+    base = base_of(model)
+    return speech("lab")("taught_after", corpus=model, base=base) if base else speech("lab")("taught", corpus=model)
 
 
 class LookUps:

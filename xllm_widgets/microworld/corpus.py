@@ -35,6 +35,7 @@ from xllm_widgets.microworld import (
 )
 from xllm_widgets.microworld.document import Document, Kind
 from xllm_widgets.microworld.world import World
+from xllm_widgets.models.catalogue import bundled_folder
 from xllm_widgets.paths import models_dir
 
 KINDS: dict[str, Kind] = {
@@ -254,12 +255,12 @@ class Corpus:
 
     @staticmethod
     def of(model: str | Path) -> "Corpus":
-        """Everything that a bundled model has read, by its name or folder; `recipe.json` beside the weights tells."""
-        folder = models_dir() / model
-        try:
-            card = json.loads((folder / "recipe.json").read_text("utf-8"))
-        except OSError:
-            raise XllmError(f"Nobody knows what {model} has read: only bundled Pebbles bring their recipe.") from None
+        """What a bundled model read in its own training, by its name, checkpoint ("pebble-0.3m@1M") or folder.
+
+        A chat model went on from a base, and so read all of that one's corpus before: Corpus.of("pebble-3m") for
+        "pebble-3m-chat" (`base_of` tells the name). Raises XllmError for a model without a `recipe.json`.
+        """
+        card = _card(model)
         return Corpus(Recipe.of(card), card["seed"], card["documents_seen"])
 
     @cached_property
@@ -345,6 +346,23 @@ class Corpus:
         """Every fact told, with the number of documents that tell it, the most told first."""
         counts = {fact: len(numbers) for fact, numbers in self._index.facts.items()}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def base_of(model: str | Path) -> str:
+    """The name of the model that a chat model goes on from, "pebble-3m" for "pebble-3m-chat"; "" for a base."""
+    card = _card(model)
+    seed = f"-seed{card['seed']}" if card["seed"] else ""
+    return f"pebble-{card['size']}{seed}" if card.get("begins_with") else ""
+
+
+def _card(model: str | Path) -> dict[str, Any]:
+    """A model's `recipe.json`; XllmError, in one sentence, where there is none."""
+    folder = models_dir() / model
+    try:
+        folder = folder if folder.is_dir() else bundled_folder(str(model))
+        return json.loads((folder / "recipe.json").read_text("utf-8"))
+    except OSError:
+        raise XllmError(f"Nobody knows what {model} has read: only bundled Pebbles bring their recipe.") from None
 
 
 def checked(phrase: str) -> str:
