@@ -135,6 +135,14 @@ def test_no_document_draws_the_conclusions_asked_for(whole_text):
             assert f"So: {stem}{question.answer}" not in whole_text.replace(" it.", ".")
 
 
+@pytest.mark.parametrize("rule", inferences.RULES)
+def test_a_decoy_is_kept_for_tests_as_the_conclusion_is(rule):
+    """Else whoever has seen which conclusions are drawn would find the one that never is."""
+    for seed in range(40):
+        terms = inferences.real_terms(random.Random(seed), rule, "test")
+        assert all(map(inferences.is_implied, (terms.other_verbs[0], terms.other_nouns[0])))
+
+
 def test_memory_questions_ask_what_documents_state(whole_text):
     asked = taxonomy.questions(WORLD, random.Random(3), 400)
     assert sum(q.prompt + q.answer in whole_text for q in asked) > 350

@@ -119,14 +119,16 @@ def leaves(split: str) -> list[str]:
 
 
 def real_terms(rng: random.Random, rule: str, split: str) -> Terms:
-    """Words of the taxonomy; with `split="test"` the conclusion is one that no document draws."""
+    """Words of the taxonomy; with `split="test"` the conclusion is one that no document draws, nor the decoy's either:
+    else the right one would be known by its never having been drawn."""
     test = split == "test"
     thing = rng.choice([thing for thing in told() if thing.implied == test])
     kind = thing.kind if rule == "rdfs9" else rng.choice([kind for kind in KINDS if is_implied(kind) == test])
     top = REALM_OF[CLASS_OF[kind]]
-    other_kind = rng.choice([k for k in KINDS if REALM_OF[CLASS_OF[k]] != top])
+    others = [k for k in KINDS if not test or is_implied(k)]
+    other_kind = rng.choice([k for k in others if REALM_OF[CLASS_OF[k]] != top])
     verb = rng.choice(leaves(split))
-    other_verb = rng.choice([v for v in leaves("train") if VERBS[VERBS[v][0]][0] != VERBS[VERBS[verb][0]][0]])
+    other_verb = rng.choice([v for v in leaves(split) if VERBS[VERBS[v][0]][0] != VERBS[VERBS[verb][0]][0]])
     x, y = rng.sample(role("ghost" if test else "free"), 2)
     place = 2 if rule == "rdfs3" else 1
     return Terms(

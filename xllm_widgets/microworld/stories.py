@@ -13,7 +13,7 @@ import random
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xllm_widgets.microworld.arithmetic import PEOPLE
 from xllm_widgets.microworld.citizens import JOBS
@@ -138,6 +138,21 @@ def write(world: World, rng: random.Random, *, unfactual: float = 0.1) -> Docume
     return from_marked("stories", write_story(rng, unfactual), [])
 
 
+def draw_kept(rng: random.Random) -> tuple[Bond, list[Bond]]:
+    """Four bonds, and the one to be asked about, kept for tests whoever of the four does the deed.
+
+    If only the right answer were, it would be known by its never having been an answer to this question.
+    """
+    while True:
+        asked, *others = draw_bonds(rng)
+        kept = [who for who in PEOPLE if replace(asked, who=who).reserved]
+        if len(others) == 3 and len(kept) >= 4:
+            whos = rng.sample(kept, 4)
+            whoms = rng.sample([name for name in PEOPLE if name not in whos], 4)
+            bonds = [replace(b, who=a, whom=c) for b, a, c in zip([asked, *others], whos, whoms, strict=True)]
+            return bonds[0], rng.sample(bonds, 4)
+
+
 def questions(world: World, rng: random.Random, n: int, layout: str = "explain") -> list[Question]:
     """Prompts to be continued up to the end of the line; judge the text by `read_explanation`.
 
@@ -145,12 +160,8 @@ def questions(world: World, rng: random.Random, n: int, layout: str = "explain")
     after "Explanation and answer:" or its like, so the model knows what is wanted.
     """
     asked: list[Question] = []
-    while len(asked) < n:
-        bonds = draw_bonds(rng)
-        kept = [bond for bond in bonds if bond.reserved and len(bonds) == 4]
-        if not kept:
-            continue
-        bond = rng.choice(kept)
+    for _ in range(n):
+        bond, bonds = draw_kept(rng)
         before, after = LAYOUTS[layout].split(":", 1)
         answer = after.format(e=bond.reason, a=bond.who).replace("«", "").replace("»", "")
         options = tuple(f" {name}" for b in bonds for name in (b.who, b.whom)) if layout == "direct" else ()
