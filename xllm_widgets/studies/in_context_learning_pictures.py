@@ -85,8 +85,8 @@ def _draw_ladder_curves(ax: Axes, table: pd.DataFrame, colours: dict[int, str]) 
             ax.plot(rows["flipped"], rows["accuracy"], color=colours[size], linewidth=0.9, alpha=0.75)
     _finish_flips(ax, ends, curves["flipped"].max())
     n, draws = int(table["n"].min()), int(table["draws"].min())
-    more = "; thin lines: other training seeds" if curves.loc[curves["recipe"] == "base", "seed"].nunique() > 1 else ""
-    figures.caption(ax, f"flipped labels, n = {n} × {draws} draws, bands 95 %{more}")
+    more = "; thin: other seeds" if curves.loc[curves["recipe"] == "base", "seed"].nunique() > 1 else ""
+    figures.caption(ax, f"flipped labels, n = {n} × {draws}, bands 95 %{more}")
 
 
 def _draw_ladder_symbols(ax: Axes, table: pd.DataFrame, control: pd.DataFrame, colours: dict[int, str]) -> None:
