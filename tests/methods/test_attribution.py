@@ -267,6 +267,8 @@ def test_weights_and_their_gradients_are_left_alone(lm: LanguageModel) -> None:
         ([" a", 3], "occlusion", {}, PromptError, "a pair of two, not 3"),
         (PAIR, "occlusion", {"groups": [(3, 3)]}, PromptError, "no range"),
         (PAIR, "occlusion", {"groups": [(0, 900)]}, PromptError, "no range"),
+        (PAIR, "occlusion", {"groups": [(0, 1, 2)]}, PromptError, "no range"),
+        (PAIR, "occlusion", {"groups": [3]}, PromptError, "no range"),
         (PAIR, "occlusion", {"groups": []}, PromptError, "at least one group"),
         (PAIR, "integrated_gradients", {"baseline": "median"}, XllmError, "no baseline"),
         (PAIR, "integrated_gradients", {"baseline": np.zeros(3)}, XllmError, "shape"),

@@ -20,6 +20,7 @@ import torch
 
 from ..errors import PromptError, XllmError
 from ..models.batching import Stop
+from ..models.edits import whole_numbers
 from ..models.passes import embed, mean_embedding
 from ..models.text import Tokens
 from .ablation import Groups, Progress, Variation, resampled, unchanged, values_of
@@ -176,15 +177,18 @@ def _baseline(lm: "LanguageModel", baseline: str | Any, x: torch.Tensor) -> torc
 def _checked(groups: Groups | None, length: int) -> list[tuple[int, int]] | None:
     if groups is None:
         return None
-    ranges = [(int(a), int(b)) for a, b in groups]
-    for a, b in ranges:
-        if not 0 <= a < b <= length:
-            raise PromptError(
-                f"The group ({a}, {b}) is no range of tokens in a prompt of {length}; give 0 ≤ start < end."
-            )
+    ranges = [_range(group, length) for group in groups]
     if not ranges:
         raise PromptError("Give at least one group of tokens, or leave groups out.")
     return ranges
+
+
+def _range(group: Any, length: int) -> tuple[int, int]:
+    """PromptError for anything but a range of at least one token of the prompt."""
+    numbers = whole_numbers(group)
+    if numbers is None or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] <= length:
+        raise PromptError(f"The group {group!r} is no range of tokens in a prompt of {length}; give 0 ≤ start < end.")
+    return numbers[0], numbers[1]
 
 
 def _grouped(answer: Attribution, ranges: list[tuple[int, int]]) -> Attribution:
