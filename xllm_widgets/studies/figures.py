@@ -76,14 +76,17 @@ def band(axes: Axes, x, rows, colour: str, *, marker: str = "o", **line) -> None
 
 def label_lines(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float, gap: float = 0.055) -> None:
     """Names at the right end of lines, pushed apart where they would collide; `ends`: (height, text, colour)."""
-    heights = spread([height for height, _, _ in ends], gap)
+    heights = spread([height for height, _, _ in ends], gap, axes.get_ylim())
     for (_, text, colour), height in zip(ends, heights, strict=True):
         beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
         axes.annotate(text, (x, height), color=colour, fontsize=9, **beside)
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """The heights moved as little as needed to lie at least `gap` apart, their order kept."""
+def spread(heights: Sequence[float], gap: float, within: tuple[float, float] = (-np.inf, np.inf)) -> list[float]:
+    """The heights moved as little as needed to lie at least `gap` apart and, where there is room, `within` two others.
+
+    Their order is kept.
+    """
     order = np.argsort(heights, kind="stable")
     moved = np.asarray(heights, dtype=float)[order]
     for _ in range(200):
@@ -93,6 +96,7 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
         shift = np.where(push > 1e-9, push / 2 + 1e-6, 0)
         moved[:-1] -= shift
         moved[1:] += shift
+        moved = moved.clip(*within)
     result = np.empty(len(moved))
     result[order] = moved
     return result.tolist()
