@@ -7,8 +7,8 @@
 Each is what `xllm train` makes, in `runs/`; a Ctrl-C loses nothing, the same command goes on. A chat model goes on from
 its base, so that comes first. The time is told before each.
 
-A twin is small where the effect shows there; where the small one's card says that it hardly does, a larger one stands
-beside it. Dialogues without unfaithful replies change nothing yet at the size that is bundled, which its card says too.
+A twin is small where the effect shows there; where the small one's card says that it hardly does, a larger one is to
+stand beside it. What the twin without unfaithful replies does is on its card too, and not what one would think.
 """
 
 import argparse

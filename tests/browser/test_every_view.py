@@ -102,7 +102,7 @@ def test_tab_alone_reaches_everything_that_can_be_pressed(mount, view) -> None:
     mounted.root.locator("[aria-expanded='false']").evaluate_all(OPEN)
     wanted, reached = set(mounted.page.evaluate(ALL)), set[str]()
     assert wanted
-    for _ in range(200):  # more than twice round the largest; the stops inside bertviz's frame come on top
+    for _ in range(200):  # all round the largest view, the stops inside bertviz's frame included
         if wanted <= reached:
             break
         mounted.page.keyboard.press("Tab")

@@ -241,6 +241,11 @@ def _device(device: str | None) -> torch.device:
     if device is None:
         mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    return named_device(device)
+
+
+def named_device(device: str) -> torch.device:
+    """The device of a name such as "cuda:1"; XllmError if this machine has none."""
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
