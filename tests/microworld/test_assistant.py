@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -243,6 +244,13 @@ def test_a_part_that_is_left_out_is_left_out_everywhere_and_nothing_else_changes
     for (said, reply), (twin_said, twin_reply) in zip(usual, twin, strict=True):
         assert re.sub(r"\s", "", said.replace(instructions.OUTPUT, "")) == re.sub(r"\s", "", twin_said)
         assert reply == twin_reply
+
+
+def test_no_conversation_brings_labels_together_that_are_kept_apart():
+    kept = {frozenset(pair) for pair in reviews.label_pairs("test")}
+    told = [instructions.draw_labels(random.Random(n), "topic", "train", natural=0.0) for n in range(2000)]
+    assert not [labels for labels in told for pair in combinations(labels, 2) if frozenset(pair) in kept]
+    assert {label for labels in told for label in labels} == set(reviews.ARBITRARY_LABELS)
 
 
 def test_test_instructions_have_unseen_pairs_of_labels_and_unseen_inputs():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xllm_widgets.errors import XllmError
-from xllm_widgets.microworld import Corpus, training
+from xllm_widgets.microworld import Corpus, passes, training
 from xllm_widgets.microworld.tokenizer import build
 
 TOKENS = 10 * training.TOKENS_A_STEP
@@ -42,7 +42,21 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
             training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts", on_progress=interrupt_at(step))
     parts = training.train("0.1m", tokens=TOKENS, out=tmp_path / "parts")
     assert same(weights(whole), weights(parts))
-    assert json.loads((whole / "recipe.json").read_text()) == json.loads((parts / "recipe.json").read_text())
+    cards = [json.loads((folder / "recipe.json").read_text()) for folder in (whole, parts)]
+    assert all(card.pop("seconds") >= 0 for card in cards)
+    assert cards[0] == cards[1]
+    assert cards[0]["trained_on"]
+
+
+def test_the_time_spent_before_an_interruption_counts(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        training.train("0.1m", tokens=TOKENS, out=tmp_path, on_progress=interrupt_at(3))
+    state = tmp_path / "pebble-0.1m/state/state.json"
+    saved = json.loads(state.read_text())
+    assert saved["seconds"] > 0
+    state.write_text(json.dumps(saved | {"seconds": 1000.0}))
+    finished = training.train("0.1m", tokens=TOKENS, out=tmp_path)
+    assert json.loads((finished / "recipe.json").read_text())["seconds"] >= 1000
 
 
 def test_an_interruption_within_a_step_leaves_the_last_whole_state(tmp_path, monkeypatch):
@@ -116,6 +130,59 @@ def run_gradient(run, ids, learnable):
     run.train_step(ids, learnable)
     run.step -= 1
     return kept["gradient"]
+
+
+def a_batch(model):
+    import torch
+
+    tokens = torch.randint(1000, (3, 64), generator=torch.Generator().manual_seed(0)).to(model.device)
+    learnable = (tokens[:, 1:] % 5 == 0).flatten()
+    weights = torch.where(learnable, 1.0, (tokens[:, 1:].flatten() % 3 == 0) * 0.4)
+    return tokens, weights, learnable
+
+
+def test_what_a_graph_computes_is_the_same_loss():
+    """Every token's loss with a mask of our own, against transformers' own loss of each row."""
+    import torch
+
+    model = training.build_model(training.make_plan("0.1m", "base", 0))
+    tokens, weights, learnable = a_batch(model)
+    losses = passes.every_loss(model, tokens, passes.causal_mask(model, 64), torch.arange(64)[None])
+    for row, its in zip(tokens, losses.view(3, 63), strict=True):
+        assert torch.isclose(its.mean(), model(input_ids=row[None], labels=row[None]).loss, atol=1e-5)
+    ((losses * weights).sum() / weights.sum()).backward()
+    dense = [p.grad.clone() for p in model.parameters()]
+    assert passes.Passes(model)(tokens, weights, learnable) == pytest.approx(losses[learnable].mean().item(), abs=1e-5)
+    assert all(torch.allclose(p.grad, grad, atol=1e-6) for p, grad in zip(model.parameters(), dense, strict=True))
+
+
+@pytest.mark.gpu
+def test_a_recorded_pass_leaves_the_gradients_of_a_plain_one():
+    import torch
+
+    model = training.build_model(training.make_plan("0.3m", "base", 0)).to("cuda")
+    recorded, plain = passes.of(model), passes.Passes(model)
+    assert isinstance(recorded, passes.RecordedPasses)
+    for width in (64, 32, 64):  # another shape is recorded anew
+        tokens, weights, learnable = a_batch(model)
+        batch = tokens[:, :width], weights.view(3, 63)[:, : width - 1].flatten(), learnable.view(3, 63)[:, : width - 1]
+        batch = batch[0].contiguous(), batch[1], batch[2].flatten()
+        loss = plain(*batch)
+        expected = [p.grad.clone() for p in model.parameters()]
+        for _ in range(2):
+            assert recorded(*batch) == pytest.approx(loss, abs=1e-4)
+            assert all(torch.allclose(p.grad, e, atol=1e-5) for p, e in zip(model.parameters(), expected, strict=True))
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_the_model_that_a_cpu_trains(tmp_path):
+    from safetensors.torch import load_file
+
+    runs = [training.train("0.1m", tokens=TOKENS, out=tmp_path / name, device=name) for name in ("cpu", "cuda")]
+    one, other = (load_file(run / "state/weights.safetensors") for run in runs)
+    begun = training.build_model(training.make_plan("0.1m", "base", 0)).state_dict()
+    for name in one:
+        assert (one[name] - other[name]).norm() < 0.05 * (one[name] - begun[name]).norm()
 
 
 def test_learning_happens(tmp_path, monkeypatch):

@@ -87,6 +87,7 @@ def _education(taught: Mapping[str, Any]) -> str:
         "seed": taught["seed"],
         "read": f"{taught['tokens_seen']:,} tokens, {taught['documents_seen']:,} documents",
         "loss of learnable tokens": f"{taught['loss_of_learnable_tokens']} nats",
+        "trained on": _where(taught),
         "made by": f"`xllm train --size {taught['size']} --recipe {taught['recipe']} --seed {taught['seed']} "
         f"--tokens {taught['tokens']}`",
     }
@@ -95,6 +96,11 @@ def _education(taught: Mapping[str, Any]) -> str:
     mixes = [f"From document {phase['start']:,} on: {_mix(phase['shares'])}." for phase in met[1:]]
     mixes.insert(0, f"Shares of the documents: {_mix(met[0]['shares'])}.")
     return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", " ".join(mixes)])
+
+
+def _where(taught: Mapping[str, Any]) -> str | None:
+    """The machine and the time; None where the recipe of an earlier version does not tell."""
+    return f"{taught['trained_on']}, {taught['seconds'] / 60:.1f} minutes" if "trained_on" in taught else None
 
 
 def _mix(shares: Mapping[str, float]) -> str:

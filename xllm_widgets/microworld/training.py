@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import platform
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -49,11 +51,11 @@ SIZES = {
     "0.3m": Size(64, 3, 4, 4e-3),
     "1m": Size(128, 4, 4, 3e-3),
     "3m": Size(192, 6, 4, 3e-3),
-    "7m": Size(288, 7, 6, 2.5e-3),
+    "7m": Size(256, 7, 4, 2.5e-3),  # whose file just stays under 15 MB
 }
 CYCLES = (20_000_000, 10_000_000, 10_000_000, 10_000_000, 5_000_000)  # tokens over which the learning rate falls once;
 # each cycle leaves a finished model behind, which the next one goes on from; a longer run repeats the last
-LONGER = sum(CYCLES) + CYCLES[-1]
+LONGER = sum(CYCLES) + 5 * CYCLES[-1]
 TOKENS = {"3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
 TOKENS_GOING_ON = 6_000_000  # when it goes on from another one
 
@@ -221,6 +223,20 @@ def find_device(device: str | None) -> str:
     return str(named_device(device)) if device else "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def name_of(device: str) -> str:
+    """What a model's card calls the machine: the card's name, or the processor's."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    try:
+        about = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        about = ""
+    named = re.search(r"model name\s*: (.+)", about)
+    return named[1] if named else platform.processor() or platform.machine()
+
+
 def learning_rate(plan: Plan, step: int) -> float:
     first, length = plan.cycle(step)
     cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * (step - first) / length))
@@ -237,11 +253,14 @@ class Run:
     """A run that can be left at any step and taken up again: `state/` holds weights, optimiser and position."""
 
     def __init__(self, plan: Plan, folder: Path, device: str | None = None):
+        from xllm_widgets.microworld import passes
+
         self.plan, self.folder = plan, folder
         self.device = find_device(device)
         self.model = build_model(plan).to(self.device)
+        self.passes = passes.of(self.model)
         self._fresh_optimizer()
-        self.step, self.loss, self.documents = 0, float("nan"), 0
+        self.step, self.loss, self.documents, self.seconds = 0, float("nan"), 0, 0.0
         self.whole = True  # False while an update is under way: such a state is never saved
         for state in (folder / "state", folder / "state.old"):
             if state.is_dir():
@@ -296,7 +315,7 @@ class Run:
             weights = load_file(bundled / "model.safetensors", device=self.device)
             self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
             self.step, self.documents = read.steps, card["documents_seen"]
-            self.loss = card["loss_of_learnable_tokens"]
+            self.loss, self.seconds = card["loss_of_learnable_tokens"], card.get("seconds", 0.0)
 
     def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
         """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
@@ -305,22 +324,22 @@ class Run:
         self.whole = False
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.plan, self.step)
+        loss = self.passes(*self._batch(ids, learnable))
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self.whole = True
+        return loss
+
+    def _batch(self, ids: np.ndarray, learnable: np.ndarray) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+        """Tokens, their loss weights, and which are learnable, as `passes.Passes` takes them."""
+        import torch
+
         window = self.plan.window(self.step)
         tokens = torch.from_numpy(ids.astype(np.int64)).view(-1, window).to(self.device)
         marked = torch.from_numpy(np.array(learnable)).view(-1, window)[:, 1:].flatten().to(self.device)
-        read = (marked | (torch.arange(len(marked), device=self.device) % SPARSE == self.step % SPARSE)).nonzero()[:, 0]
-        hidden = self.model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)[read]
-        losses = torch.nn.functional.cross_entropy(
-            self.model.lm_head(hidden), tokens[:, 1:].flatten()[read], reduction="none"
-        )
-        weights = torch.where(marked[read], 1.0, self.plan.light * SPARSE)
-        ((losses * weights).sum() / weights.sum()).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.step += 1
-        self.whole = True
-        return losses[marked[read]].mean().item()
+        in_turn = torch.arange(len(marked), device=self.device) % SPARSE == self.step % SPARSE
+        return tokens, torch.where(marked, 1.0, in_turn * (self.plan.light * SPARSE)), marked
 
     def save_state(self) -> None:
         """Write the state beside the old one, then swap them: whenever it is interrupted, one whole state remains."""
@@ -338,7 +357,7 @@ class Run:
         }
         save_file(moments, fresh / "optimizer.safetensors")
         facts = {"plan": asdict(self.plan), "fingerprint": self.plan.fingerprint, "step": self.step}
-        facts |= {"loss": self.loss, "documents": self.documents}
+        facts |= {"loss": self.loss, "documents": self.documents, "seconds": self.seconds}
         (fresh / "state.json").write_text(json.dumps(facts))
         if current.is_dir():
             shutil.rmtree(old, ignore_errors=True)
@@ -374,6 +393,7 @@ class Run:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.step, self.loss, self.documents = facts["step"], facts["loss"], facts["documents"]
+        self.seconds = facts.get("seconds", 0.0)
 
     def export(self, folder: Path) -> None:
         """Write what plain `AutoModelForCausalLM.from_pretrained` loads: bf16 weights, tokenizer; and the recipe."""
@@ -395,6 +415,8 @@ class Run:
             "tokens_seen": self.step * TOKENS_A_STEP,
             "documents_seen": self.documents,
             "loss_of_learnable_tokens": round(self.loss, 4),
+            "trained_on": name_of(self.device),
+            "seconds": round(self.seconds),
             **asdict(recipe),
             "fingerprint": self.plan.fingerprint,
         }
@@ -451,7 +473,7 @@ def train(
     run = Run(plan, folder, device)
     read = prepare(Corpus(Recipe.named(recipe), seed), plan.steps * TOKENS_A_STEP)
     marks = {round(count / TOKENS_A_STEP): count for count in keep_at}
-    start, first, reported = time.perf_counter(), run.step, run.loss
+    start, first, reported, before = time.perf_counter(), run.step, run.loss, run.seconds
     try:
         while run.step < plan.steps:
             if run.step and run.step == plan.cycle(run.step)[0]:
@@ -459,6 +481,7 @@ def train(
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
             loss = run.train_step(read.ids[window], read.learnable[window])
             run.documents = read.documents(run.step * TOKENS_A_STEP)
+            run.seconds = before + time.perf_counter() - start
             run.loss = reported = loss if math.isnan(reported) else 0.98 * reported + 0.02 * loss
             if run.step in marks:
                 run.export(folder / "checkpoints" / f"{marks[run.step] / 1e6:g}M")

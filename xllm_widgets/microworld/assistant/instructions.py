@@ -103,7 +103,9 @@ def draw_labels(rng: random.Random, task: str, split: str, natural: float) -> tu
     """The labels' names in the order of the meanings: the meanings themselves, or words that mean nothing."""
     meanings = TASKS[task].meanings
     pair = rng.sample(rng.choice(reviews.label_pairs(split)), 2)
-    third = rng.choice([word for word in reviews.ARBITRARY_LABELS if word not in pair])
+    kept = () if split == "test" else reviews.label_pairs("test")  # which a third word must not bring together either
+    barred = {word for two in kept for word in two if set(two) & set(pair)} | set(pair)
+    third = rng.choice([word for word in reviews.ARBITRARY_LABELS if word not in barred])
     return meanings if rng.random() < natural else (*pair, third)[: len(meanings)]
 
 
