@@ -11,7 +11,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from xllm_widgets.models import batching, sampling, scoring
+from xllm_widgets.models import batching, sampling, scoring, sharing
 from xllm_widgets.models.counting import counted
 from xllm_widgets.models.edits import Steer
 from xllm_widgets.models.language_model import LanguageModel
@@ -176,7 +176,7 @@ def test_rows_that_are_dropped_leave_the_others_as_they_were(family: str) -> Non
     reading = sampling.Reading(lm, 60)
     with torch.no_grad():
         reading.read(lm.reader.ids(FEW_SHOTS))
-        everyone, some = reading.samples(4), reading.samples(4)
+        everyone, some = reading.samples(4, 3), reading.samples(4, 3)
         tokens = torch.tensor([7, 8, 9, 10])
         torch.testing.assert_close(everyone.next(tokens), some.next(tokens))
         some.keep([1, 3])
@@ -206,3 +206,15 @@ def test_partial_results_merge_into_the_whole(dtype: torch.dtype, how) -> None:
     masked = how(q, k[:, :, 4:], v[:, :, 4:], mask=mask[..., 4:], scale=0.3)
     for part in (own, masked):
         torch.testing.assert_close(merge(before, part), whole, atol=1e-6 if dtype == torch.float32 else 2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_steps_of_fixed_shape_write_the_same(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, but that nothing can be recorded here."""
+    lm = model(family)
+    expected = lm.generate(FEW_SHOTS, n=6, max_new_tokens=20, temperature=0.8, stop="e")
+    monkeypatch.setattr(sharing, "pays", lambda lm, steps: True)
+    got = lm.generate(FEW_SHOTS, n=6, max_new_tokens=20, temperature=0.8, stop="e")
+    assert [[s.ids for s in row] for row in got] == [[s.ids for s in row] for row in expected]
+    for ours, plain in zip(got[0], expected[0], strict=True):
+        np.testing.assert_allclose(ours.logprobs, plain.logprobs, atol=1e-4)

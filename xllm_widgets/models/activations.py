@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import PromptError
-from .batching import Memory, Stop, buckets, in_batches, token_budget
+from .batching import HELD, Memory, Stop, buckets, in_batches, token_budget
 from .edits import Positions, layer_numbers, whole_numbers
 from .errors import HookDidNotFire
 from .partway import run_up_to
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .language_model import LanguageModel
 
 Out = str | os.PathLike | np.ndarray
-HELD = 64 * 2**20
-"""Bytes that may wait on the device before they are written away: fewer waits for an accelerator, bounded memory."""
 
 
 def activations(

@@ -80,6 +80,7 @@ def _watched(lm: "LanguageModel", ids: list[int], watcher: Watcher) -> list[torc
     """What a watcher sees in one forward pass, the output layer left out; nothing where it is never asked."""
     with attention_by(watcher):
         run_until_enough(lm, torch.tensor([ids]), lm.n_layers - 1, prompt_lengths=[len(ids)])
+    watcher.land()
     return watcher.layers
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Stop = Callable[[], bool]
+HELD = 64 * 2**20
+"""Bytes that may wait on the device before they are written away: fewer waits for an accelerator, bounded memory."""
 COPIED_BYTES = 2**30  # of keys and values, on a CPU
+_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")  # the last is cuBLAS's
 TOO_MUCH = "The device's memory does not hold even one row; use a shorter prompt or a smaller model."
 
 
@@ -105,7 +108,7 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice, here or in batches within a batch."""
     text = str(error).lower()
     known = isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemory)
-    return known or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    return known or any(words in text for words in _SIGNS)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def _on_cuda(
 ) -> Partial:
     if mask is None and query.dtype in (torch.float16, torch.bfloat16):
         return _cuda_flash(query, key, value, 0.0, causal, False, scale=scale)[:2]
-    bias = None if mask is None else _aligned(mask).expand(query.shape[0], query.shape[1], -1, -1)
+    bias = None if mask is None else _aligned(mask.to(query.dtype)).expand(query.shape[0], query.shape[1], -1, -1)
     out, total = _cuda_masked(query, key, value, bias, True, 0.0, causal, scale=scale)[:2]
     return out, total[..., : query.shape[2]]  # its rows are filled up to a multiple of 32
 
@@ -82,6 +82,8 @@ def _on_cuda(
 def _aligned(mask: torch.Tensor) -> torch.Tensor:
     """The same mask in memory whose rows begin at multiples of 16 numbers, as the kernel wants them."""
     keys = mask.shape[-1]
+    if keys % 16 == 0 and mask.is_contiguous():
+        return mask
     room = mask.new_zeros(*mask.shape[:-1], -(-keys // 16) * 16)
     room[..., :keys] = mask
     return room[..., :keys]

@@ -13,6 +13,7 @@ from .batching import Memory, Stop, ask, copies, in_batches, one_row, token_budg
 from .choosing import Knobs, choose
 from .decoding import CopiedSamples, InPlaceSamples, RereadSamples
 from .edits import from_the_end
+from .graphs import GraphedSamples
 from .passes import last_logits
 from .planning import Row
 from .sharing import InPlacePath, path_for
@@ -21,6 +22,8 @@ from .tree import Text, common, key_of
 
 if TYPE_CHECKING:
     from .language_model import LanguageModel
+
+Samples = InPlaceSamples | GraphedSamples | CopiedSamples | RereadSamples
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,9 @@ class Reading:
         row.add(text, row.start, len(ids))
         return self.path.logits([row], torch.tensor([len(row) - 1]), trunk=True)
 
-    def samples(self, rows: int) -> InPlaceSamples | CopiedSamples | RereadSamples:
-        """That many rows which go on from the prompt read last."""
-        return RereadSamples(self.lm, self.ids, rows) if self.path is None else self.path.samples(rows)
+    def samples(self, rows: int, steps: int) -> Samples:
+        """That many rows which go on from the prompt read last, for at most so many steps."""
+        return RereadSamples(self.lm, self.ids, rows) if self.path is None else self.path.samples(rows, steps)
 
 
 def _continue(
@@ -105,7 +108,8 @@ def _continue(
 
     def run(batch: Sequence[_Draft]) -> None:
         fresh = [_Draft(draft.noise) for draft in batch]
-        _grow(first.expand(len(batch), -1), reading.samples(len(batch)), fresh, knobs, ending, should_stop)
+        samples = reading.samples(len(batch), room - 1)
+        _grow(first.expand(len(batch), -1), samples, fresh, knobs, ending, should_stop)
         for draft, done in zip(batch, fresh, strict=True):
             draft.__dict__.update(done.__dict__)
 
@@ -121,7 +125,7 @@ def _noise(ids: list[int], knobs: Knobs, steps: int) -> list[np.ndarray]:
 
 def _grow(
     logits: torch.Tensor,
-    samples: InPlaceSamples | CopiedSamples | RereadSamples,
+    samples: Samples,
     drafts: list[_Draft],
     knobs: Knobs,
     ending: "_Ending",

@@ -10,6 +10,7 @@ from transformers import DynamicCache
 from .attending import Kernel, attention_by
 from .decoding import CopiedSamples, InPlaceSamples, refuse, written
 from .errors import UnsupportedModel
+from .graphs import GraphedSamples, pays
 from .last_rows import columns_of, last_block_at
 from .layout import laid_out, rows_of, tree_mask
 from .merging import Partial, attend, merge
@@ -46,9 +47,9 @@ class InPlacePath:
             self.length += len(rows[0])
         return out
 
-    def samples(self, rows: int) -> "InPlaceSamples":
-        """That many rows which each go on from the end of the path."""
-        return InPlaceSamples(self, rows)
+    def samples(self, rows: int, steps: int) -> "InPlaceSamples | GraphedSamples":
+        """That many rows which each go on from the end of the path, for at most so many steps."""
+        return GraphedSamples(self, rows, steps) if pays(self.lm, steps) else InPlaceSamples(self, rows)
 
     @contextmanager
     def _attended(
@@ -129,7 +130,7 @@ class CopiedPath:
             self._read, self.length = Snapshot(cache, start + len(rows[0])), start + len(rows[0])
         return out
 
-    def samples(self, rows: int) -> "CopiedSamples":
+    def samples(self, rows: int, steps: int) -> "CopiedSamples":
         """As `InPlacePath.samples`."""
         if self._read is None:
             raise ValueError("Read the path first.")
@@ -166,12 +167,17 @@ class _Uneven:
 
     def __init__(self, starts: list[int], width: int) -> None:
         self.starts, self.width = torch.tensor(starts), width
+        self._made: dict[torch.device, torch.Tensor] = {}  # a pass's layers ask for one mask, whatever they lie on
 
     def mask(self, length: int, groups: int, like: torch.Tensor) -> torch.Tensor:
         """(1, 1, groups × rows × width, length); a row that begins the text sees one key, which `weigh` takes away."""
-        hidden = torch.arange(length)[None] >= self.starts.clamp(min=1)[:, None]
-        mask = torch.zeros(hidden.shape, dtype=like.dtype).masked_fill_(hidden, -torch.inf).to(like.device)
-        return mask.repeat_interleave(self.width, 0).repeat(groups, 1)[None, None]
+        made = self._made.get(like.device)
+        if made is None or made.shape[2:] != (groups * len(self.starts) * self.width, length):
+            starts = self.starts.to(like.device).clamp(min=1)
+            hidden = torch.arange(length, device=like.device)[None] >= starts[:, None]
+            mask = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device).masked_fill_(hidden, -torch.inf)
+            made = self._made[like.device] = mask.repeat_interleave(self.width, 0).repeat(groups, 1)[None, None]
+        return made
 
     def weigh(self, total: torch.Tensor) -> torch.Tensor:
         return total.masked_fill((self.starts == 0).to(total.device)[:, None, None], -torch.inf)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from .attending import repeat_heads
+from .batching import HELD
 from .partway import Enough
 from .rows import Scoring, Strip, strips
 
@@ -20,7 +21,8 @@ PIECE = 128
 
 
 class Watcher(ABC):
-    """A kernel for `attention_by`, for one row of text. `layers`: what it has seen, one (heads, queries, n) a block.
+    """A kernel for `attention_by`, for one row of text. `layers`: what it has seen, one (heads, queries, n) a block,
+    once it has landed.
 
     In the last block nothing is wanted but what is seen: there it does not mix the values, and ends the pass.
     """
@@ -30,6 +32,7 @@ class Watcher(ABC):
 
     def __init__(self, lm: "LanguageModel") -> None:
         self.layers: list[torch.Tensor] = []
+        self._waiting: list[torch.Tensor] = []
         self._last = set(lm.structure.blocks[-1].modules())
 
     def __call__(
@@ -39,10 +42,17 @@ class Watcher(ABC):
             return None
         last = module in self._last
         mixed, seen = self.watch(module, query, key, None if last else value, mask, options)
-        self.layers.append(seen.float().cpu())
+        self._waiting.append(seen.float())
+        if sum(x.nbytes for x in self._waiting) > HELD:
+            self.land()
         if last:
             raise Enough
         return mixed
+
+    def land(self) -> None:
+        """Bring what has been seen from the device to `layers`."""
+        self.layers += [x.cpu() for x in self._waiting]
+        self._waiting.clear()
 
     @abstractmethod
     def watch(
