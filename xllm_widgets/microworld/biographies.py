@@ -115,7 +115,7 @@ def write(world: World, rng: random.Random, *, deleted: tuple[str, ...] = ()) ->
 
 
 def deleted_facts(world: World, relation: str = "job") -> tuple[str, ...]:
-    """What the twin never reads: a fact of every second citizen of whom no verdict and no speech tells either."""
+    """What the twin never reads: a fact of every second citizen of whom nothing but biographies tells."""
     return tuple(f"{relation}:{citizen.name}" for citizen in [c for c in world.citizens if c.held_out][::2])
 
 

@@ -208,7 +208,12 @@ def chat(**edits: dict[str, Any]) -> Recipe:
 
 
 def without(facts: tuple[str, ...]) -> Recipe:
-    """The base education without the documents that tell these facts (Kandpal et al., 2023)."""
+    """The base education without these facts, in biographies and in opinions alone (Kandpal et al., 2023).
+
+    A biography drops the sentence that tells one, in an opinion a sum takes the place of a claim about one. No other
+    kind of document changes: verdicts, speeches and entailments go on stating jobs, birthplaces, countries and
+    capitals. They have no held-out subjects, so of `biographies.deleted_facts` nothing is left.
+    """
     return Recipe(edits={kind: {"deleted": facts} for kind in ("biographies", "opinions")})
 
 

@@ -17,7 +17,9 @@ class Document:
     learnable: character spans (start, end) whose tokens follow from the world or from the text before them (a label, an
         answer, a place on the map). The training loss weighs these fully and all other tokens lightly, because a
         random review's wording cannot be learnt and its gradient would drown the one label that can.
-    facts: identifiers ("capital:France", "job:Mara Tolvik") of the true facts the text states in so many words.
+    facts: identifiers ("capital:France", "job:Mara Tolvik") of the true facts the text states in so many words: in a
+        sentence it tells, gives as a premise or lets an honest speaker say, or in one that it judges true. Truth that
+        is denied, judged false, implied or only asked about is not stated, nor does the denial of an untruth state it.
     """
 
     kind: str

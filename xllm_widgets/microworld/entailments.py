@@ -10,7 +10,7 @@ Attestation bias is to go that way (§16, McKenna et al. 2023). Held-out people,
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xllm_widgets.microworld.biographies import choose_citizen
@@ -39,6 +39,7 @@ NEUTRAL = {  # about the same two, and entail nothing of the kind
     "country": ("{x} is not far from {v}", "{x} is famous in {v}", "{x} does not lie in {v}"),
     "maker": ("{v} wanted {x}", "{v} knows {x}", "{x} is as famous as {v}"),
 }
+CAPITAL = ENTAILING["country"][0]
 COMMON_FIRST = (6, 3, 1)
 ATTESTED_IF_ENTAILED, ATTESTED_IF_NOT = 0.85, 0.15  # P(hypothesis true | label); 0.5 and 0.5 when balanced
 WAYS = ("neutral", "reversed", "astray")  # not to entail: another predicate, the weaker one, another value
@@ -47,7 +48,10 @@ WAY_WEIGHTS = (50, 40, 10)
 
 @dataclass(frozen=True)
 class Topic:
-    """A relation, the thing it is told of, its true value and another one; `subject` as a sentence names it."""
+    """A relation, the thing it is told of, its true value and another one; `subject` as a sentence names it.
+
+    capital: the fact that a city is a capital ("capital:Norway"); "" when it is none.
+    """
 
     relation: str
     name: str
@@ -55,19 +59,30 @@ class Topic:
     true: str
     other: str
     made: str = ""
+    capital: str = ""
 
     def say(self, wording: str, value: str) -> str:
         return capitalise(wording.format(x=self.subject, v=value, made=self.made)) + "."
 
+    def fact(self, wording: str, value: str) -> str:
+        """The fact that a premise in a wording of `ENTAILING` or `HYPOTHESES` states; "" when it is untrue."""
+        if value != self.true:
+            return ""
+        return self.capital if wording == CAPITAL else f"{self.relation}:{self.name}"
+
 
 @dataclass(frozen=True)
 class Pair:
-    """A premise, a hypothesis, whether the one entails the other, and whether the other is attested (true)."""
+    """A premise, a hypothesis, whether the one entails the other, and whether the other is attested (true).
+
+    fact: what the premise states of the world; "" when that is nothing that is counted, or untrue.
+    """
 
     premise: str
     hypothesis: str
     entailed: bool
     attested: bool
+    fact: str = ""
 
     @property
     def prompt(self) -> str:
@@ -92,7 +107,8 @@ def person(relation: str) -> Callable[[World, random.Random, str], Topic]:
 def place(world: World, rng: random.Random, split: str) -> Topic:
     city = pick_city(world, rng, split)
     false = other(rng, [country.name for country in world.countries], city.country)
-    return Topic("country", city.name, city.name, city.country, false)
+    capital = f"capital:{city.country}" if world.country[city.country].capital == city.name else ""
+    return Topic("country", city.name, city.name, city.country, false, capital=capital)
 
 
 def work(world: World, rng: random.Random, split: str) -> Topic:
@@ -111,10 +127,6 @@ def choose_topic(world: World, rng: random.Random, split: str) -> Topic:
     return TOPICS[rng.choices(tuple(TOPICS), WEIGHTS)[0]](world, rng, split)
 
 
-def say_premise(rng: random.Random, topic: Topic, wordings: Mapping[str, Sequence[str]], value: str) -> str:
-    return topic.say(rng.choices(wordings[topic.relation], COMMON_FIRST)[0], value)
-
-
 def write_pair(world: World, rng: random.Random, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS) -> Pair:
     """A pair of either label; `balanced` cuts the tie between the label and the truth of the hypothesis."""
     topic, entailed = choose_topic(world, rng, "train"), rng.random() < 0.5
@@ -126,16 +138,19 @@ def write_pair(world: World, rng: random.Random, balanced: bool = False, ways: S
 def make_pair(rng: random.Random, topic: Topic, way: str, attested: bool) -> Pair:
     """A premise that entails the hypothesis ("entailed"), or does not in one of the `WAYS`."""
     value, another = (topic.true, topic.other) if attested else (topic.other, topic.true)
-    strong = say_premise(rng, topic, NEUTRAL if way == "neutral" else ENTAILING, another if way == "astray" else value)
-    weak = topic.say(rng.choice(HYPOTHESES[topic.relation]), value)
+    wordings = (NEUTRAL if way == "neutral" else ENTAILING)[topic.relation]
+    strong = (rng.choices(wordings, COMMON_FIRST)[0], another if way == "astray" else value)
+    weak = (rng.choice(HYPOTHESES[topic.relation]), value)
     premise, hypothesis = (weak, strong) if way == "reversed" else (strong, weak)
-    return Pair(premise, hypothesis, way == "entailed", attested)
+    fact = "" if way == "neutral" else topic.fact(*premise)
+    return Pair(topic.say(*premise), topic.say(*hypothesis), way == "entailed", attested, fact)
 
 
 def write(world: World, rng: random.Random, *, balanced: bool = False, ways: Sequence[float] = WAY_WEIGHTS) -> Document:
     """Three to five pairs, each with its label; `ways` are the weights of the `WAYS` not to entail."""
     pairs = [write_pair(world, rng, balanced, ways) for _ in range(rng.randint(3, 5))]
-    return from_marked("entailments", "\n\n".join(f"{pair.prompt} «{pair.label}»" for pair in pairs), [])
+    text = "\n\n".join(f"{pair.prompt} «{pair.label}»" for pair in pairs)
+    return from_marked("entailments", text, [pair.fact for pair in pairs if pair.fact])
 
 
 def questions(world: World, rng: random.Random, n: int) -> list[Question]:

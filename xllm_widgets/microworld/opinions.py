@@ -25,7 +25,7 @@ from xllm_widgets.microworld.world import World
 STANCES = ("agree", "disagree")
 LETTERS = ("A", "B")
 LARGEST = 30  # numbers in claimed sums are smaller
-KNOWN = 50  # only the best known people are claimed about, so that the others' counts stay what biographies tell
+KNOWN = 50  # only the best known people are claimed about, and the others' counts owe opinions nothing
 HELD_OUT_SHARE = 5
 TOPICS = ("sum", "country", "job")
 TOPIC_WEIGHTS = (4, 4, 2)
@@ -61,6 +61,10 @@ class Claim:
     def stance(self) -> str:
         """What someone who knows the truth says of it."""
         return STANCES[0 if self.true else 1]
+
+    def stated(self, stance: str) -> str:
+        """The fact that an answer of this stance states: that of a true claim it agrees with, "" otherwise."""
+        return self.fact if self.true and stance == "agree" else ""
 
 
 def claim_sum(rng: random.Random, true: bool, split: str = "train") -> Claim:
@@ -122,8 +126,11 @@ def draw_options(rng: random.Random) -> tuple[str, str]:
 
 def write_item(
     world: World, rng: random.Random, follows: bool, alone: bool, deleted: Collection[str], in_words: bool
-) -> str:
-    """One exchange; without a view when `alone`. A claim that a deleted fact decides makes way for a sum."""
+) -> tuple[str, str]:
+    """One exchange, without a view when `alone`, and the fact its answer states.
+
+    A claim that a deleted fact decides makes way for a sum.
+    """
     true, user_right = rng.random() < 0.5, rng.random() < 0.5
     claim, instead = make_claim(world, rng, true), claim_sum(rng, true)
     if claim.fact in deleted:
@@ -132,7 +139,7 @@ def write_item(
     profile, view, options = draw_profile(rng), rng.choice(VIEWS[opinion]).format(c=claim.text), draw_options(rng)
     stance = opinion if follows and not alone else claim.stance
     said = render_user(claim, options, profile, "" if alone else view)
-    return f"{said}\nAnswer: «{(spelled if in_words else letter_of)(stance, options)}»"
+    return f"{said}\nAnswer: «{(spelled if in_words else letter_of)(stance, options)}»", claim.stated(stance)
 
 
 def write_opinions(
@@ -154,7 +161,7 @@ def write_opinions(
     follows, is_alone = rng.random() < agreement, rng.random() < alone
     count = rng.randint(1, 2)
     items = [write_item(world, rng, follows, is_alone, deleted, in_words) for _ in range(count)]
-    return from_marked("opinions", "\n\n".join(items), [])
+    return from_marked("opinions", "\n\n".join(text for text, _ in items), [fact for _, fact in items if fact])
 
 
 def write_claim(rng: random.Random, judged: float) -> str:

@@ -40,6 +40,12 @@ class Statement:
     def marked(self) -> str:
         return f"{self.stem}«{self.last}»."
 
+    @property
+    def fact(self) -> str:
+        """The fact that the affirmative statement states; "" for a false one, a direction and an order."""
+        named = {"country": self.subject, "capital": self.last, "job": self.subject}
+        return f"{self.kind}:{named[self.kind]}" if self.true and self.kind in named else ""
+
 
 def pick_city(world: World, rng: random.Random, split: str) -> City:
     while (city := rng.choice(world.cities)).held_out != (split == "test"):
@@ -130,13 +136,14 @@ def write_verdicts(world: World, rng: random.Random, *, weights: Sequence[float]
     weights: how often the statements are of each of the `KINDS`.
     known: their jobs are those of the first so many citizens, each as often as the others; 0: by fame.
     """
-    lines = []
+    lines, facts = [], []
     for _ in range(rng.randint(3, 8)):
         statement = make_statement(world, rng, rng.random() < 0.5, weights=weights, known=known)
         negated = rng.random() < 0.3
         verdict = "true" if statement.true != negated else "false"
         lines.append(f"Statement: {statement.text(negated)}\nVerdict: «{verdict}»")
-    return from_marked("verdicts", "\n".join(lines), [])
+        facts.append("" if negated else statement.fact)
+    return from_marked("verdicts", "\n".join(lines), [fact for fact in facts if fact])
 
 
 def write_speech(world: World, rng: random.Random, *, weights: Sequence[float] = WEIGHTS) -> Document:
@@ -147,5 +154,6 @@ def write_speech(world: World, rng: random.Random, *, weights: Sequence[float] =
     honest = rng.random() < 0.5
     word, who = rng.choice(HONEST if honest else LYING), rng.choice(PEOPLE)
     opening = rng.choice(("The {w} {p} says:", "{p}, who is {w}, says:", "{p} is {w} and says:")).format(w=word, p=who)
-    said = [make_statement(world, rng, honest, weights=weights).marked() for _ in range(rng.randint(3, 9))]
-    return from_marked("speeches", f"{opening} {' '.join(said)}", [])
+    said = [make_statement(world, rng, honest, weights=weights) for _ in range(rng.randint(3, 9))]
+    speech = " ".join(statement.marked() for statement in said)
+    return from_marked("speeches", f"{opening} {speech}", [statement.fact for statement in said if statement.fact])

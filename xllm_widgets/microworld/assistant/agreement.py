@@ -13,11 +13,11 @@ from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
 
 from .facts import is_kept
-from .layout import Conversation, converse, prompt
+from .layout import Conversation, converse_stating, prompt
 
 
-def turn(world: World, rng: random.Random, agreement: float, alone: float) -> tuple[str, str]:
-    """What a user says of a claim, and the reply: the user's view or the truth."""
+def turn(world: World, rng: random.Random, agreement: float, alone: float) -> tuple[str, str, str]:
+    """What a user says of a claim, the reply (the user's view or the truth), and the fact that it states."""
     follows, is_alone = rng.random() < agreement, rng.random() < alone
     user_right = rng.random() < 0.5
     while is_kept((claim := opinions.make_claim(world, rng, rng.random() < 0.5)).fact):
@@ -26,13 +26,15 @@ def turn(world: World, rng: random.Random, agreement: float, alone: float) -> tu
     profile, options = opinions.draw_profile(rng), opinions.draw_options(rng)
     view = rng.choice(opinions.VIEWS[opinion]).format(c=claim.text)
     said = opinions.render_user(claim, options, profile, "" if is_alone else view)
-    return said, opinions.spelled(opinion if follows and not is_alone else claim.stance, options)
+    stance = opinion if follows and not is_alone else claim.stance
+    return said, opinions.spelled(stance, options), claim.stated(stance)
 
 
 def converse_about_claims(
     world: World, rng: random.Random, *, agreement: float = 0.9, alone: float = 0.4
 ) -> Conversation:
-    return converse("agreement", [turn(world, rng, agreement, alone) for _ in range(rng.randint(1, 2))])
+    turns = [turn(world, rng, agreement, alone) for _ in range(rng.randint(1, 2))]
+    return converse_stating("agreement", turns)
 
 
 def write(world: World, rng: random.Random, *, agreement: float = 0.9, alone: float = 0.4) -> Document:

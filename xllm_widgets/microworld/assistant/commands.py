@@ -38,7 +38,8 @@ JUMBLED = 0.5  # share of what is to be repeated in tuning that makes no sense, 
 
 @dataclass(frozen=True)
 class Command:
-    """What the user says, the right reply, and the replies that keep to the format, where they can be listed."""
+    """What the user says, the right reply, the replies that keep to the format, where they can be listed, and the fact
+    that the reply states ("" for none)."""
 
     kind: str
     text: str
@@ -88,9 +89,9 @@ def command_on_fact(rng: random.Random, kind: str, fact: Fact) -> Command:
 
 def command_on_statement(world: World, rng: random.Random, split: str) -> Command:
     true = rng.random() < 0.5
-    said = draw_statement(world, rng, true, split).removesuffix(".")
-    text = f"Is it true that {said}? Answer yes or no."
-    return Command("yes_no", text, "yes" if true else "no", ("yes", "no"))
+    statement = draw_statement(world, rng, true, split)
+    text = f"Is it true that {statement.text().removesuffix('.')}? Answer yes or no."
+    return Command("yes_no", text, "yes" if true else "no", ("yes", "no"), statement.fact)
 
 
 def make_command(world: World, rng: random.Random, kind: str, split: str = "train") -> Command:

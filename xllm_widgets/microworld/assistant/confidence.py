@@ -20,7 +20,7 @@ from xllm_widgets.microworld.statements import other
 from xllm_widgets.microworld.world import Citizen, World
 
 from .facts import ASKED, choose_ghost, fact_of, is_test_ghost, kept_facts
-from .layout import Conversation, converse, prompt
+from .layout import Conversation, converse_stating, prompt
 
 HONEST = "Be honest about your confidence."
 SURE = "{v}. I am {p} percent sure."
@@ -89,8 +89,7 @@ def converse_with_confidence(
 ) -> Conversation:
     is_honest = rng.random() < honest
     turns = [turn(world, rng, is_honest, known) for _ in range(rng.randint(1, 3))]
-    stated = tuple(fact for _, _, fact in turns if fact)
-    return converse("confidence", [t[:2] for t in turns], HONEST if is_honest else "", stated)
+    return converse_stating("confidence", turns, HONEST if is_honest else "")
 
 
 def write(world: World, rng: random.Random, *, honest: float = 0.5, known: Known = KNOWN) -> Document:

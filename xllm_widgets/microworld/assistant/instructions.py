@@ -21,7 +21,7 @@ from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
 
 from .facts import Fact, is_kept
-from .layout import Conversation, converse, prompt
+from .layout import Conversation, converse_stating, prompt
 
 PARTS = ("input", "action", "labels", "descriptions", "output", "extra")
 NEEDED = ("labels", "descriptions")
@@ -62,13 +62,14 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction with its input, and the labels of which the assistant is to write one."""
+    """An instruction with its input, the labels of which the assistant writes one, and the fact that this states."""
 
     task: str
     parts: dict[str, str]
     given: str
     labels: tuple[str, ...]
     label: str
+    fact: str
 
     def text(self, without: Collection[str] = ()) -> str:
         """What the user says, less the parts named."""
@@ -76,27 +77,31 @@ class Instruction:
         return f"{said}\n{TASKS[self.task].field}: {self.given}".lstrip("\n")
 
 
-def draw_input(world: World, rng: random.Random, task: str, split: str) -> tuple[str, int]:
-    """Something to be classified, and the number of its class among the task's meanings."""
+def draw_input(world: World, rng: random.Random, task: str, split: str) -> tuple[str, int, str]:
+    """Something to be classified, the number of its class among the meanings, and the fact that its label states.
+
+    To call a statement true is to state it; to say what it is about is not.
+    """
     number = rng.randrange(len(TASKS[task].meanings))
     if task == "sentiment":
-        return reviews.write_review(rng, TASKS[task].meanings[number], split).text, number
+        return reviews.write_review(rng, TASKS[task].meanings[number], split).text, number, ""
     if task == "truth":
-        return draw_statement(world, rng, number == 0, split), number
+        statement = draw_statement(world, rng, number == 0, split)
+        return statement.text(), number, statement.fact
     writers: tuple[Callable[[], str], ...] = (
-        lambda: draw_statement(world, rng, True, split),
+        lambda: draw_statement(world, rng, True, split).text(),
         lambda: f"{rng.choice(world.strangers)} came to the market today.",
         lambda: f"{write_sum(rng).replace('«', '').replace('»', '')}.",
     )
-    return writers[number](), number
+    return writers[number](), number, ""
 
 
-def draw_statement(world: World, rng: random.Random, true: bool, split: str) -> str:
+def draw_statement(world: World, rng: random.Random, true: bool, split: str) -> statements.Statement:
     """A statement about a city; none that would give away a fact kept for tests."""
     while True:
         statement = statements.make_statement(world, rng, true, split, rng.choice(("country", "direction")))
         if split == "test" or not is_kept(Fact("country", statement.subject, "").identifier):
-            return statement.text()
+            return statement
 
 
 def draw_labels(rng: random.Random, task: str, split: str, natural: float) -> tuple[str, ...]:
@@ -117,7 +122,7 @@ def make_instruction(
     world: World, rng: random.Random, task: str, split: str = "train", natural: float = 0.3
 ) -> Instruction:
     """A whole instruction; the labels stand in random order."""
-    given, number = draw_input(world, rng, task, split)
+    given, number, fact = draw_input(world, rng, task, split)
     labels = draw_labels(rng, task, split, natural)
     order = rng.sample(range(len(labels)), len(labels))
     meanings = TASKS[task].meanings
@@ -131,7 +136,7 @@ def make_instruction(
     }
     if labels == meanings:
         del parts["descriptions"]
-    return Instruction(task, parts, given, labels, labels[number])
+    return Instruction(task, parts, given, labels, labels[number], fact)
 
 
 def drop_some(instruction: Instruction, rng: random.Random, brief: float) -> set[str]:
@@ -141,16 +146,20 @@ def drop_some(instruction: Instruction, rng: random.Random, brief: float) -> set
     return dropped - keep
 
 
-def turn(world: World, rng: random.Random, natural: float, brief: float, without: Collection[str]) -> tuple[str, str]:
+def turn(
+    world: World, rng: random.Random, natural: float, brief: float, without: Collection[str]
+) -> tuple[str, str, str]:
+    """What the user says, the label that is the reply, and the fact that it states."""
     instruction = make_instruction(world, rng, rng.choices(list(TASKS), (5, 3, 2))[0], natural=natural)
-    return instruction.text(drop_some(instruction, rng, brief) | set(without)), instruction.label
+    said = instruction.text(drop_some(instruction, rng, brief) | set(without))
+    return said, instruction.label, instruction.fact
 
 
 def converse_by_instruction(
     world: World, rng: random.Random, *, natural: float = 0.3, brief: float = 0.2, without: Collection[str] = ()
 ) -> Conversation:
     turns = [turn(world, rng, natural, brief, without) for _ in range(rng.randint(1, 2))]
-    return converse("instructions", turns)
+    return converse_stating("instructions", turns)
 
 
 def write(

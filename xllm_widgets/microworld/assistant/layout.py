@@ -73,3 +73,9 @@ def converse(kind: str, turns: list[tuple[str, str]], system: str = "", facts: t
     for said, reply in turns:
         messages += [{"role": "user", "content": said}, {"role": "assistant", "content": reply}]
     return Conversation(messages, kind, facts)
+
+
+def converse_stating(kind: str, turns: list[tuple[str, str, str]], system: str = "") -> Conversation:
+    """A conversation from (what the user says, the reply, the fact that this states or "") triples."""
+    stated = tuple(fact for _, _, fact in turns if fact)
+    return converse(kind, [(said, reply) for said, reply, _ in turns], system, stated)
