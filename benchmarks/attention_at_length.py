@@ -117,8 +117,8 @@ BENCHMARK = Benchmark(
     (
         Contestant(OURS, ours),
         Contestant(EAGER, eager),
-        Contestant(LENS, transformer_lens, "recent"),
-        Contestant(SIGHT, nnsight, "recent"),
+        Contestant(LENS, transformer_lens, "recent", large=False),
+        Contestant(SIGHT, nnsight, "recent", large=False),
         Contestant(BLIND, reads_nothing),
     ),
     (

@@ -45,8 +45,9 @@ def inseq(setting: Setting) -> Callable[[], Any]:
     return ask_inseq(setting, "input_x_gradient")
 
 
-def _case(label: str, tokens: int, total: int) -> Case:
-    return Case(label, {"tokens": tokens, "targets": 20, "total": total}, {"tokens": 12, "targets": 3, "total": total})
+def _case(label: str, tokens: int, total: int, large: bool | None = False) -> Case:
+    sizes, small = {"tokens": tokens, "targets": 20, "total": total}, {"tokens": 12, "targets": 3, "total": total}
+    return Case(label, sizes, small, large)
 
 
 EACH = ("each of 20 tokens, T = 64", "each of 20 tokens, T = 256")
@@ -54,12 +55,12 @@ TOTAL = ("total over 20 tokens, T = 64", "total over 20 tokens, T = 256")
 BENCHMARK = Benchmark(
     "gradient_x_input",
     "Gradient × input of a prompt of T tokens, for an answer of 20 tokens.",
-    (_case(EACH[0], 64, 0), _case(EACH[1], 256, 0), _case(TOTAL[0], 64, 1), _case(TOTAL[1], 256, 1)),
+    (_case(EACH[0], 64, 0, None), _case(EACH[1], 256, 0), _case(TOTAL[0], 64, 1), _case(TOTAL[1], 256, 1, None)),
     (
         Contestant(OURS, ours),
         Contestant(IDIOM, autograd),
         Contestant(CAPTUM, captum, "recent"),
-        Contestant(INSEQ, inseq, "inseq"),
+        Contestant(INSEQ, inseq, "inseq", large=False),
     ),
     tuple(
         Target(case, "time", bound, (peer,))

@@ -178,11 +178,11 @@ BENCHMARK = Benchmark(
     (Case(CASE, {"statements": 1000}, small={"statements": 40}),),
     (
         Contestant(OURS, ours),
-        Contestant(LOOP, one_by_one),
+        Contestant(LOOP, one_by_one, large=False),
         Contestant(BATCHES, batches_of_32),
-        Contestant(REPENG, repeng, "repeng"),
-        Contestant(LENS, transformer_lens, "recent"),
-        Contestant(SIGHT, nnsight, "recent"),
+        Contestant(REPENG, repeng, "repeng", large=False),
+        Contestant(LENS, transformer_lens, "recent", large=False),
+        Contestant(SIGHT, nnsight, "recent", large=False),
         Contestant(BLIND, keeps_nothing),
     ),
     (

@@ -75,9 +75,9 @@ def inseq(setting: Setting) -> tuple[Run, Finish]:
     return ask_inseq(setting, "integrated_gradients", n_steps=STEPS), comparable
 
 
-def _case(label: str, tokens: int, targets: int) -> Case:
+def _case(label: str, tokens: int, targets: int, large: bool | None = False) -> Case:
     little = {"tokens": 12, "targets": min(targets, 3), "total": 0}
-    return Case(label, {"tokens": tokens, "targets": targets, "total": 0}, little)
+    return Case(label, {"tokens": tokens, "targets": targets, "total": 0}, little, large)
 
 
 ONE = ("one token, T = 64", "one token, T = 256")
@@ -85,13 +85,13 @@ TWENTY = ("each of 20 tokens, T = 64", "each of 20 tokens, T = 256")
 BENCHMARK = Benchmark(
     "integrated_gradients",
     "Integrated gradients, 32 steps, of a prompt of T tokens.",
-    (_case(ONE[0], 64, 1), _case(ONE[1], 256, 1), _case(TWENTY[0], 64, 20), _case(TWENTY[1], 256, 20)),
+    (_case(ONE[0], 64, 1, None), _case(ONE[1], 256, 1), _case(TWENTY[0], 64, 20), _case(TWENTY[1], 256, 20)),
     (
         Contestant(OURS, ours),
         Contestant(LOOP, step_by_step),
         Contestant(CAPTUM, captum, "recent"),
         Contestant(EIGHT, captum_in_batches, "recent"),
-        Contestant(INSEQ, inseq, "inseq"),
+        Contestant(INSEQ, inseq, "inseq", large=False),
     ),
     (
         *(Target(case, "time", 1.2, (CAPTUM, EIGHT, INSEQ)) for case in ONE),

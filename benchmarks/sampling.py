@@ -17,7 +17,7 @@ from common.model import load_hf, load_lm, load_tokenizer, text
 from common.running import main
 
 GENERATE, TWENTY = "transformers, num_return_sequences", "transformers, one generate a sample"
-BARE = "bare decode loop"
+BARE, STEPS = "bare decode loop", f"{OURS}, no recorded step"
 POLYGRAPH, UQLM = "lm-polygraph", "uqlm"
 
 
@@ -41,6 +41,14 @@ def ours(setting: Setting) -> tuple[Run, Finish]:
         return _checked(setting, [s.ids for s in samples], [s.logprobs for s in samples])
 
     return run, finish
+
+
+def no_recorded_step(setting: Setting) -> tuple[Run, Finish]:
+    """Ours, as it decodes where nothing can be recorded."""
+    from xllm_widgets.models import graphs
+
+    graphs.WORTH_IT = graphs.NEVER
+    return ours(setting)
 
 
 def _checked(setting: Setting, ids: list[list[int]], logprobs: list[list[float]]) -> dict[str, Any]:
@@ -156,10 +164,11 @@ BENCHMARK = Benchmark(
     (Case(CASE, {"prompt": 256, "samples": 20, "new": 32}, small={"prompt": 24, "samples": 3, "new": 4}),),
     (
         Contestant(OURS, ours),
+        Contestant(STEPS, no_recorded_step, device="cuda"),
         Contestant(GENERATE, one_generate),
-        Contestant(TWENTY, twenty_generates),
-        Contestant(POLYGRAPH, lm_polygraph, "older"),
-        Contestant(UQLM, uqlm, "older"),
+        Contestant(TWENTY, twenty_generates, large=False),
+        Contestant(POLYGRAPH, lm_polygraph, "older", large=False),
+        Contestant(UQLM, uqlm, "older", large=False),
         Contestant(BARE, bare_loop),
     ),
     (

@@ -144,21 +144,21 @@ def lm_eval(setting: Setting) -> Callable[[], Any]:
     return run
 
 
-CASE = "200 queries × 2 labels behind 400 tokens"
+CASE, FEWER = "200 queries × 2 labels behind 400 tokens", "50 queries × 2 labels behind 400 tokens"
+SMALL = {"prefix": 40, "query": 8, "queries": 4}
 BENCHMARK = Benchmark(
     "shared_prefix",
     "log p(label | prefix + query) for 200 queries of about 20 tokens and two labels of two tokens.",
     (
-        Case(
-            CASE, {"prefix": 400, "query": 20, "queries": 200}, small={"prefix": 40, "query": 8, "queries": 4},
-        ),
+        Case(CASE, {"prefix": 400, "query": 20, "queries": 200}, SMALL, large=False),
+        Case(FEWER, {"prefix": 400, "query": 20, "queries": 50}, SMALL, large=True),
     ),
     (
         Contestant(OURS, ours),
         Contestant(LOOP, one_pass_a_label),
         Contestant(PADDED, padded_batches),
         Contestant(COPIED, copied_cache),
-        Contestant(LM_EVAL, lm_eval, "recent"),
+        Contestant(LM_EVAL, lm_eval, "recent", large=False),
     ),
     (
         Target(CASE, "time", 50, (LOOP,)),

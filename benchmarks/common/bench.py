@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 OURS = "xllm_widgets"
+LARGE = ("7b",)  # shapes
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,29 @@ class Contestant:
     `make(setting)` prepares everything that is not measured and returns `run`, or (`run`, `finish`): `run()` does the
     work once and is measured; `finish(outcome)` turns what it returned into arrays, `values` to be compared with ours,
     or with `reference` where it brings its own. `environment`: whose interpreter is needed, one of peers/*.txt; "" for
-    the one at hand. `cases`: labels of the cases it takes part in, all if empty.
+    the one at hand. `cases`: labels of the cases it takes part in, all if empty. `device`: the one kind that it is
+    for. `large`: whether it takes part where the model is too large for patience.
     """
 
     name: str
     make: Callable[[Setting], Run | tuple[Run, Finish]]
     environment: str = ""
     cases: tuple[str, ...] = ()
+    device: str = ""
+    large: bool = True
 
 
 @dataclass(frozen=True)
 class Case:
-    """One amount of work; `small` is the same in little, for a quick look at whether everything runs."""
+    """One amount of work; `small` is the same in little, for a quick look at whether everything runs.
+
+    `large`: whether it is for large models alone (True), for all but them (False), or for all (None).
+    """
 
     label: str
     sizes: dict[str, int]
     small: dict[str, int]
+    large: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -94,3 +102,12 @@ class Options:
     verbose: bool = False
     only: tuple[str, ...] = ()
     interpreters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def large(self) -> bool:
+        """Is the model too large to be written to a file, and to lie on a device several times?"""
+        return self.shape in LARGE
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.startswith("cuda")

@@ -2,9 +2,10 @@
 
     python common/contestant.py SCRIPT CONTESTANT SETTING      (SETTING is JSON; started by common.race)
 
-It is asked by lines on standard input and answers each by one line of JSON: `first FILE` runs once and leaves the
-answer's arrays in FILE, `weigh` measures memory, `time` measures seconds. What the libraries print goes to standard
-error. Runs in the interpreters of peers, so it imports nothing but the standard library and numpy.
+It says that it is there, is then asked by lines on standard input, and answers each by one line of JSON: `prepare`
+loads the model, `first FILE` runs once and leaves the answer's arrays in FILE, `weigh` measures memory, `time` measures
+seconds. What the libraries print goes to standard error. Runs in the interpreters of peers, so it imports nothing but
+the standard library and numpy.
 """
 
 import contextlib
@@ -142,16 +143,30 @@ def main() -> None:
     script, name, setting = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     made: list[Worker] = []
 
-    def prepare() -> dict[str, Any]:
-        _choose_cores(setting["threads"])
+    def answer(word: str, rest: str) -> dict[str, Any]:
+        if word != "prepare":
+            return made[0].answer(word, rest)
         made.append(Worker(script, name, setting))
         return {}
 
-    print(json.dumps(_safely(prepare)), file=answers, flush=True)
+    def say(reply: dict[str, Any]) -> None:
+        print(json.dumps(reply), file=answers, flush=True)
+
+    say(_safely(lambda: _begin(setting)))
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
-        reply = _safely(lambda word=word, rest=rest: made[0].answer(word, rest))
-        print(json.dumps(reply), file=answers, flush=True)
+        say(_safely(lambda word=word, rest=rest: answer(word, rest)))
+
+
+def _begin(setting: dict[str, Any]) -> dict[str, Any]:
+    """Keep to one's cores; beside a GPU there is nothing to share, and imports can be made before one's turn."""
+    if not setting["device"].startswith("cuda"):
+        _choose_cores(setting["threads"])
+        return {}
+    with contextlib.suppress(ImportError):
+        import torch  # noqa: F401
+        from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: F401
+    return {}
 
 
 def _choose_cores(threads: int) -> None:

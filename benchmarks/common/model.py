@@ -1,6 +1,6 @@
 """The model that all contestants read: a Llama shape with random weights and a tokenizer of made-up words.
 
-    python common/model.py FOLDER SHAPE DTYPE DEVICE     builds it
+    python -m common.model FOLDER SHAPE DTYPE DEVICE     builds it
 
 A word is one token and brings its own space, so that a text of n words has n tokens in every tokenizer's eyes. There is
 no mark for the end of a text, so that whoever samples has to write as many tokens as were asked for.
@@ -13,10 +13,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bench import LARGE
+
 if TYPE_CHECKING:
     from .bench import Setting
 
 VOCABULARY = 4096
+SEED = 0
 SHAPES = {
     "tiny": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
     "6m": {"hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 8, "intermediate_size": 704},
@@ -65,21 +68,34 @@ def _write_tokenizer(folder: Path) -> None:
 
 
 def build(folder: Path, shape: str, dtype: str, device: str = "cpu") -> None:
-    """Write configuration, weights and tokenizer of a shape. Large weights, so that answers differ visibly."""
-    import torch
-    from transformers import AutoModelForCausalLM, LlamaConfig
+    """Write configuration, weights and tokenizer of a shape; of a large one no weights, which `load_hf` makes then.
+
+    Large weights, so that answers differ visibly, but not so large that rounding is blown up from block to block.
+    """
+    from transformers import LlamaConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    torch.manual_seed(0)
+    spread = min(0.05, 0.8 / SHAPES[shape]["hidden_size"] ** 0.5)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, max_position_embeddings=8192, tie_word_embeddings=True, initializer_range=0.05,
+        vocab_size=VOCABULARY, max_position_embeddings=8192, tie_word_embeddings=True, initializer_range=spread,
         bos_token_id=0, eos_token_id=None, pad_token_id=1, **SHAPES[shape],
     )  # fmt: skip
-    with torch.device(device):
-        hf = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
-    hf.save_pretrained(folder)
     _write_tokenizer(folder)
+    if shape in LARGE:
+        config.save_pretrained(folder)
+    else:
+        _made(config, dtype, device).save_pretrained(folder)
+
+
+def _made(config: Any, dtype: str, device: str, **options: Any) -> Any:
+    """The model of a configuration, made where it is used; on one machine the same for every contestant."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(SEED)
+    with torch.device(device):
+        return AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype), **options)
 
 
 def load_tokenizer(setting: "Setting") -> Any:
@@ -92,8 +108,11 @@ def load_tokenizer(setting: "Setting") -> Any:
 def load_hf(setting: "Setting", **options: Any) -> Any:
     """The plain transformers model, on its device and in its number format."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    if setting.shape in LARGE:
+        config = AutoConfig.from_pretrained(setting.folder)
+        return _made(config, setting.dtype, setting.device, **options).eval()
     hf = AutoModelForCausalLM.from_pretrained(setting.folder, dtype=getattr(torch, setting.dtype), **options)
     return hf.to(setting.device).eval()
 
@@ -101,7 +120,10 @@ def load_hf(setting: "Setting", **options: Any) -> Any:
 def load_lm(setting: "Setting") -> Any:
     """Ours."""
     import xllm_widgets
+    from xllm_widgets.models.language_model import LanguageModel
 
+    if setting.shape in LARGE:
+        return LanguageModel(load_hf(setting), load_tokenizer(setting), setting.shape)
     return xllm_widgets.load(setting.folder, device=setting.device, dtype=setting.dtype)
 
 

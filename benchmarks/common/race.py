@@ -17,7 +17,8 @@ from . import floor
 from .bench import OURS, Benchmark, Case, Contestant, Options, Setting
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 1800.0  # seconds after which a contestant that does not answer is given up
+PATIENCE, ON_A_GPU = 1800.0, 90.0  # seconds after which a contestant that does not answer is given up
+ENOUGH = 8.0  # seconds of rounds after which one that runs alone is asked for no more
 QUIET = {
     "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1",
     "TRANSFORMERS_VERBOSITY": "error", "PYTHONWARNINGS": "ignore",
@@ -45,6 +46,7 @@ class Entrant:
 
     def __init__(self, script: str, contestant: Contestant, setting: Setting, options: Options) -> None:
         self.contestant, self.lap = contestant, Lap(contestant.name)
+        self.patience = ON_A_GPU if options.on_gpu else PATIENCE
         python = _interpreter(contestant.environment, options)
         told = json.dumps({**asdict(setting), "folder": str(setting.folder)})
         threads = {name: str(setting.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -65,9 +67,9 @@ class Entrant:
     def hear(self) -> dict[str, Any]:
         """The next answer; Dropped if there is none."""
         try:
-            line = self.lines.get(timeout=PATIENCE)
+            line = self.lines.get(timeout=self.patience)
         except queue.Empty:
-            raise Dropped(f"gave no answer within {PATIENCE / 60:.0f} minutes") from None
+            raise Dropped(f"gave no answer within {self.patience / 60:g} minutes") from None
         answer = json.loads(line) if line else {"error": f"ended with code {self.process.wait()}"}
         if "missing" in answer:
             raise Dropped(_how_to_install(answer["missing"], self.contestant.environment))
@@ -113,40 +115,59 @@ def _how_to_install(module: str, environment: str) -> str:
     )
 
 
-def race(benchmark: Benchmark, case: Case, options: Options, folder: Path, say: Any = print) -> list[Lap]:
-    """Run one case: each contestant once to warm up and answer, once to be weighed, then `rounds` times in turn."""
+def enter(benchmark: Benchmark, case: Case, options: Options, folder: Path) -> list[Entrant]:
+    """Start the processes of all who take part in a case; they wait to be asked to prepare. Ours first, floor last."""
     sizes = case.small if options.small else case.sizes
     setting = Setting(folder, options.shape, options.device, options.dtype, options.threads, dict(sizes))
-    chosen = [c for c in benchmark.contestants if _takes_part(c, case, options)]
-    plans = [(benchmark.name, c) for c in chosen]
+    plans = [(benchmark.name, c) for c in benchmark.contestants if _takes_part(c, case, options)]
     plans += [("common.floor", c) for c in floor.BENCHMARK.contestants if benchmark.work is not None]
-    entrants, laps = [], []
+    return [Entrant(script, contestant, setting, options) for script, contestant in plans]
+
+
+def race(entrants: list[Entrant], options: Options, say: Any = print) -> list[Lap]:
+    """Run one case: each contestant once to warm up and answer, once to be weighed, then `rounds` times; in turn, or,
+    where they do not fit beside each other, one after the other."""
     try:
-        for script, contestant in plans:
-            entrant = Entrant(script, contestant, setting, options)
-            entrants.append(entrant)
-            laps.append(entrant.lap)
-            say(f"{benchmark.name}, {case.label}: {contestant.name} prepares")
-            _guarded(entrant, lambda entrant=entrant: _prepare(entrant))
-            if contestant.name == OURS and entrant.lap.note:
-                return laps  # nothing to compare with
-        for turn in range(options.rounds):
-            say(f"{benchmark.name}, {case.label}: round {turn + 1} of {options.rounds}")
-            _round([entrant for entrant in entrants if not entrant.lap.note], turn)
+        (_apart if options.large else _in_turn)(entrants, options, say)
     finally:
         for entrant in entrants:
             entrant.stop()
-    return laps
+    return [entrant.lap for entrant in entrants]
+
+
+def _in_turn(entrants: list[Entrant], options: Options, say: Any) -> None:
+    for entrant in entrants:
+        say(f"{entrant.lap.name} prepares")
+        _guarded(entrant, lambda entrant=entrant: _prepare(entrant))
+        if entrant.contestant.name == OURS and entrant.lap.note:
+            return  # nothing to compare with
+    for turn in range(options.rounds):
+        say(f"round {turn + 1} of {options.rounds}")
+        _round([entrant for entrant in entrants if not entrant.lap.note], turn)
+
+
+def _apart(entrants: list[Entrant], options: Options, say: Any) -> None:
+    for entrant in entrants:
+        lap = entrant.lap
+        _guarded(entrant, lambda entrant=entrant: _prepare(entrant))
+        while not lap.note and len(lap.seconds) < options.rounds and sum(lap.seconds) < ENOUGH:
+            _guarded(entrant, lambda entrant=entrant: _time(entrant))
+        entrant.stop()  # and leave the device to the next
+        say(f"{lap.name}: {lap.note or ', '.join(f'{seconds:.4g} s' for seconds in lap.seconds)}")
+        if lap.name == OURS and lap.note:
+            return
 
 
 def _takes_part(contestant: Contestant, case: Case, options: Options) -> bool:
     wanted = not options.only or contestant.name in (OURS, *options.only)
-    return wanted and (not contestant.cases or case.label in contestant.cases)
+    able = options.device.startswith(contestant.device) and (contestant.large or not options.large)
+    return wanted and able and (not contestant.cases or case.label in contestant.cases)
 
 
 def _prepare(entrant: Entrant) -> None:
     """Load, run once and keep the answer, run once more to be weighed."""
     entrant.hear()
+    entrant.ask("prepare")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "answer.npz"
         entrant.lap.figure = entrant.ask(f"first {file}").get("figure")
@@ -159,7 +180,11 @@ def _round(entrants: list[Entrant], turn: int) -> None:
     """Everyone once, a different one first each time, so that what drifts drifts for all."""
     start = turn % max(1, len(entrants))
     for entrant in entrants[start:] + entrants[:start]:
-        _guarded(entrant, lambda entrant=entrant: entrant.lap.seconds.append(entrant.ask("time")["seconds"]))
+        _guarded(entrant, lambda entrant=entrant: _time(entrant))
+
+
+def _time(entrant: Entrant) -> None:
+    entrant.lap.seconds.append(entrant.ask("time")["seconds"])
 
 
 def _guarded(entrant: Entrant, action: Any) -> None:
@@ -172,5 +197,5 @@ def _guarded(entrant: Entrant, action: Any) -> None:
 
 def build_model(options: Options, folder: Path) -> None:
     """Write the model that all contestants read, in a process of its own."""
-    command = [sys.executable, str(HERE / "model.py"), str(folder), options.shape, options.dtype, options.device]
-    subprocess.run(command, check=True, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "common.model", str(folder), options.shape, options.dtype, options.device]
+    subprocess.run(command, check=True, cwd=HERE.parent, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL)

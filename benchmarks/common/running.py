@@ -1,8 +1,10 @@
 """The command line that all benchmarks share: options in, tables on the terminal and in a file out."""
 
 import argparse
+import itertools
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from rich.table import Table
 from . import machine, report
 from .bench import OURS, Benchmark, Case, Options
 from .model import SHAPES
-from .race import build_model, race
+from .race import Entrant, build_model, enter, race
 
 INTRODUCTION = """# Our figures beside the peers'
 
@@ -24,6 +26,8 @@ nature, a plain forward pass over the same tokens. The floor is what the model's
 operations for each weight that a token must pass, at the rate measured for matrices of these shapes in the same round;
 attention is not counted in it.
 """
+ALONE = "turns: each contestant has the device to itself for all its rounds, since several do not fit beside each other"
+NOT_JUDGED = "The targets are about two cores of a CPU; on a GPU nothing is judged by them.\n"
 
 
 def options(arguments: list[str] | None = None, names: tuple[str, ...] = ()) -> tuple[Options, argparse.Namespace]:
@@ -69,27 +73,44 @@ def run(benchmarks: list[Benchmark], chosen: Options, out: Path | None = None) -
     told += [f"processes at work before the first race: {machine.load()}", f"rounds: {chosen.rounds}"]
     with tempfile.TemporaryDirectory() as folder:
         build_model(chosen, Path(folder))
-        for benchmark in benchmarks:
-            for case in benchmark.cases:
-                found, verdicts = _one(benchmark, case, chosen, Path(folder), console)
-                _print(benchmark, case, found, verdicts, console)
-                complete &= not found[0].note
-                parts.append(_section(benchmark, case, found))
-                judged += [[benchmark.name, *verdict.cells()] for verdict in verdicts]
-                if out is not None:
-                    out.write_text(_document(told, parts, judged), encoding="utf-8")
+        for benchmark, case, entrants in _fields(benchmarks, chosen, Path(folder)):
+            found, verdicts = _one(benchmark, case, entrants, chosen, console)
+            _print(benchmark, case, found, verdicts, console)
+            complete &= not found[0].note
+            parts.append(_section(benchmark, case, found))
+            judged += [[benchmark.name, *verdict.cells()] for verdict in verdicts]
+            if out is not None:
+                out.write_text(_document(told, parts, judged, chosen), encoding="utf-8")
     return complete
 
 
-def _one(benchmark: Benchmark, case: Case, chosen: Options, folder: Path, console: Console) -> tuple[list, list]:
-    """Rows and verdicts of one case; without ours there is nothing to compare with."""
+def _fields(
+    benchmarks: list[Benchmark], chosen: Options, folder: Path
+) -> Iterator[tuple[Benchmark, Case, list[Entrant]]]:
+    """Every case with its entrants' processes. Those that will take turns on a GPU are started together: what they
+    import, they import at once."""
+    cases = [(b, case) for b in benchmarks for case in b.cases if case.large in (None, chosen.large)]
+    ahead = [enter(b, case, chosen, folder) for b, case in cases] if chosen.large and chosen.on_gpu else []
+    try:
+        for number, (benchmark, case) in enumerate(cases):
+            yield benchmark, case, ahead[number] if ahead else enter(benchmark, case, chosen, folder)
+    finally:
+        for entrant in itertools.chain(*ahead):
+            entrant.stop()
+
+
+def _one(
+    benchmark: Benchmark, case: Case, entrants: list[Entrant], chosen: Options, console: Console
+) -> tuple[list, list]:
+    """Rows and verdicts of one case; without ours there is nothing to compare with. On a GPU nothing is judged."""
+    where = f"{benchmark.name}, {case.label}"
     with console.status("…") as status:
-        laps = race(benchmark, case, chosen, folder, status.update)
+        tell = console.out if chosen.large else status.update
+        laps = race(entrants, chosen, lambda words: tell(f"{where}: {words}"))
     ours = next(lap for lap in laps if lap.name == OURS)
-    if ours.note:
-        return [report.Row(OURS, *[float("nan")] * 6, note=ours.note)], report.verdicts(benchmark, case, [], ours)
-    found = report.rows(benchmark, case, laps, chosen)
-    return found, report.verdicts(benchmark, case, found, ours)
+    found = [report.Row(OURS, *[float("nan")] * 6, note=ours.note)] if ours.note else []
+    found = found or report.rows(benchmark, case, laps, chosen)
+    return found, [] if chosen.on_gpu else report.verdicts(benchmark, case, [] if ours.note else found, ours)
 
 
 def _print(benchmark: Benchmark, case: Case, found: list, verdicts: list, console: Console) -> None:
@@ -115,9 +136,10 @@ def _section(benchmark: Benchmark, case: Case, found: list) -> str:
     return f"## {benchmark.name} · {case.label}\n\n{benchmark.question}\n\n{table}{skipped}"
 
 
-def _document(told: list[str], parts: list[str], judged: list[list[str]]) -> str:
+def _document(told: list[str], parts: list[str], judged: list[list[str]], chosen: Options) -> str:
+    facts = "".join(f"- {line}\n" for line in [*told, ALONE] if line is not ALONE or chosen.large)
     targets = report.markdown(["benchmark", "case", "target", "measured", ""], judged)
-    return "\n".join([INTRODUCTION, "".join(f"- {line}\n" for line in told), "## Targets\n", targets, *parts])
+    return "\n".join([INTRODUCTION, facts, "## Targets\n", NOT_JUDGED if chosen.on_gpu else targets, *parts])
 
 
 def main(benchmark: Benchmark) -> None:

@@ -12,7 +12,7 @@ import pytest
 from common import floor, report, running
 from common.bench import OURS, Benchmark, Case, Options, Setting, Target
 from common.model import parameters, text, words
-from common.race import Lap, race
+from common.race import Lap, enter, race
 from run import NAMES, is_on_record
 from typer.testing import CliRunner
 
@@ -51,9 +51,13 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Benchmark:
     return importlib.import_module("toy").BENCHMARK
 
 
+def _silent(words: str) -> None:
+    """Nothing is said."""
+
+
 def test_everyone_runs_in_turn_and_who_cannot_is_skipped_by_name(toy: Benchmark, tmp_path: Path) -> None:
     options = Options(rounds=3)
-    laps = {lap.name: lap for lap in race(toy, toy.cases[0], options, tmp_path, say=lambda words: None)}
+    laps = {lap.name: lap for lap in race(enter(toy, toy.cases[0], options, tmp_path), options, _silent)}
     assert [len(laps[name].seconds) for name in (OURS, "slow", "hungry")] == [3, 3, 3]
     assert laps["absent"].note.startswith("no_such_library is not installed: make an environment with `pip install -r")
     assert "--python recent=PATH" in laps["absent"].note
@@ -75,7 +79,7 @@ def test_an_interpreter_that_is_named_is_used(toy: Benchmark, tmp_path: Path) ->
     other.write_text("#!/bin/sh\nexit 5\n")
     other.chmod(0o755)
     options = Options(rounds=1, only=("absent",), interpreters={"recent": str(other)})
-    laps = race(toy, toy.cases[0], options, tmp_path, say=lambda words: None)
+    laps = race(enter(toy, toy.cases[0], options, tmp_path), options, _silent)
     assert [lap.note for lap in laps] == ["", "ended with code 5"]
 
 
