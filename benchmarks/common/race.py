@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,14 @@ def _in_turn(entrants: list[Entrant], options: Options, say: Any) -> None:
 
 def _apart(entrants: list[Entrant], options: Options, say: Any) -> None:
     for entrant in entrants:
-        lap = entrant.lap
+        lap, started = entrant.lap, time.perf_counter()
         _guarded(entrant, lambda entrant=entrant: _prepare(entrant))
+        ready = time.perf_counter() - started
         while not lap.note and len(lap.seconds) < options.rounds and sum(lap.seconds) < ENOUGH:
             _guarded(entrant, lambda entrant=entrant: _time(entrant))
         entrant.stop()  # and leave the device to the next
-        say(f"{lap.name}: {lap.note or ', '.join(f'{seconds:.4g} s' for seconds in lap.seconds)}")
+        told = lap.note or ", ".join(f"{seconds:.4g} s" for seconds in lap.seconds)
+        say(f"{lap.name}: {told} (prepared in {ready:.0f} s)")
         if lap.name == OURS and lap.note:
             return
 
