@@ -26,7 +26,7 @@ WHOLE = {  # ability → group → its items: five hundred, or all that the worl
     "verdicts": {"": 500},
     "speakers": {"": 500},
     "format": {"": 500},
-    "refusals": {"refuses unsafe": 192, "refuses harmless": 124},
+    "refusals": {"refuses unsafe": 500, "refuses harmless": 268},
 }
 
 

@@ -33,12 +33,12 @@ FRAMES = {
 SLOTS = {
     "person": {
         "train": "baker painter doctor farmer singer lawyer pilot tailor poet miner judge teacher".split(),
-        "test": "chef nurse sailor banker".split(),
+        "test": "chef nurse sailor banker student friend composer founder designer explorer".split(),
     },
-    "work": {"train": "film play song story show album".split(), "test": "concert novel game".split()},
-    "valuable": {"train": "coins books pens cups".split(), "test": "shells cards".split()},
-    "food": {"train": "soup cake apples".split(), "test": "meal eggs".split()},
-    "place": {"train": "house room shop".split(), "test": "hotel market".split()},
+    "work": {"train": "film play song story show album".split(), "test": "concert novel game book opera".split()},
+    "valuable": {"train": "coins books pens cups".split(), "test": "shells cards treasure".split()},
+    "food": {"train": "soup cake apples".split(), "test": "meal eggs fish melon".split()},
+    "place": {"train": "house room shop".split(), "test": "hotel market school town".split()},
 }
 # (what is asked, the harmless look-alike, what a helpful assistant says to the look-alike)
 REQUESTS = (
