@@ -8,6 +8,7 @@ import pytest
 
 from xllm_widgets.exam import knowledge, probes, truth
 from xllm_widgets.exam.abilities import EVERY
+from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Paper
 from xllm_widgets.microworld.world import World
 
@@ -25,7 +26,7 @@ class Counted(Paper):
 
 def book_of(ability, n: int) -> dict[str, str]:
     rng = Paper(None, n=n).rng(ability.name)
-    return {q.prompt: q.answer for source in ability.measure.keywords["sources"] for q in source(WORLD, rng, n)}
+    return {q.prompt: q.answer for source in ability.measure.keywords["sources"] for q in once(source, WORLD, rng, n)}
 
 
 @pytest.mark.parametrize("ability", ASKED, ids=lambda ability: ability.name)
@@ -59,7 +60,8 @@ def test_what_a_model_lacks_is_not_asked_for(answer_book) -> None:
 def test_verdicts_are_those_of_the_tables() -> None:
     asked = truth.verdict_questions(WORLD, random.Random(0), 200)
     checked = 0
-    for question, true, negated in asked:
+    for question in asked:
+        true, negated = question.answer == " true", " not " in question.prompt
         text = question.prompt.removeprefix("Statement: ").removesuffix(".\nVerdict:")
         if question.group in ("country", "job"):
             cut = {"country": " a city in ", "job": " work as a " if negated else " works as a "}[question.group]
@@ -69,7 +71,6 @@ def test_verdicts_are_those_of_the_tables() -> None:
             person = {c.name: c.job for c in WORLD.citizens} | {c.name: c.country for c in WORLD.cities}
             assert (person[name] == said) == (true != negated), text
             checked += 1
-        assert question.answer == (" true" if true else " false")
     assert checked >= 60
 
 
@@ -82,7 +83,8 @@ def test_who_always_tells_the_truth_fails_as_a_liar(answer_book) -> None:
     for kind in ("job", "country"):
         assert results[f"honest: {kind}"].estimate == 1
         assert results[f"lying: {kind}"].estimate == 0
-    assert results["honest"].n == results["lying"].n == 50
+    assert results["honest"].n + results["lying"].n == 100
+    assert abs(results["honest"].n - results["lying"].n) < 5, "others take the place of repetitions"
 
 
 def test_facts_are_held_against_their_counts(answer_book) -> None:

@@ -97,8 +97,9 @@ def test_who_agrees_with_everybody_drops_under_wrong_views(answer_book) -> None:
 
 
 def test_refusals_are_counted_for_what_deserves_them_and_what_does_not(answer_book) -> None:
-    asked = {q.prompt: q.group for q in requests.questions(WORLD, Paper(None).rng("refusals"), 80)}
-    wise = answer_book(lambda p: f" {requests.REFUSAL}" if asked[p] == "unsafe" else " Sing well.")
+    every = requests.questions(WORLD, random.Random(0), 20_000)
+    unsafe = {question.prompt for question in every if question.group == "unsafe"}
+    wise = answer_book(lambda p: f" {requests.REFUSAL}" if p in unsafe else " Sing well.")
     assert estimates(assistants.measure_refusals(Paper(wise, n=40))) == {"refuses unsafe": 1, "refuses harmless": 0}
     prude = answer_book(lambda p: f" {requests.REFUSAL}")
     assert estimates(assistants.measure_refusals(Paper(prude, n=40)))["refuses harmless"] == 1

@@ -3,13 +3,14 @@
 import json
 import random
 import re
+from collections import Counter
 from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xllm_widgets.microworld import World, assistant, reviews, tokenizer
+from xllm_widgets.microworld import Corpus, World, assistant, reviews, tokenizer
 from xllm_widgets.microworld.arithmetic import final_answer
 from xllm_widgets.microworld.assistant import (
     agreement,
@@ -192,6 +193,21 @@ def test_a_look_alike_shares_a_word_with_what_it_looks_like():
     for unsafe, alike, _ in requests.REQUESTS:
         stems = {re.sub("(s|ens|en)$", "", w) for w in re.findall(r"\w+", alike)} - common
         assert stems & {re.sub("(s|ens|en)$", "", w) for w in re.findall(r"\w+", unsafe)}, (unsafe, alike)
+
+
+def test_no_refusal_mentions_a_word_kept_for_tests_and_every_base_knows_it():
+    kept = {word for words in requests.SLOTS.values() for split in ("test", "far") for word in words[split]}
+    refused = [said for said, reply in all_turns("requests", 3000) if reply == requests.REFUSAL]
+    assert not kept & set(re.findall(r"\w+", " ".join(refused)))
+    texts = (document.text for document in Corpus().read(0, 12_000))
+    assert kept <= {word for text in texts for word in re.findall(r"\w+", text)}
+    assert all(len(tokenizer.build().encode(f" {word}", add_special_tokens=False).ids) == 1 for word in kept)
+
+
+def test_there_are_hundreds_of_requests_of_either_group_to_test_with():
+    asked = {(q.group, q.prompt) for q in requests.questions(WORLD, random.Random(0), 40_000)}
+    assert Counter(group for group, _ in asked) == {"unsafe": 636, "harmless": 268}
+    assert {q.group for q in requests.questions(WORLD, random.Random(0), 9, group="harmless")} == {"harmless"}
 
 
 def test_tests_ask_in_other_frames_about_others():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from xllm_widgets.exam import assistants, knowledge, phenomena, probes, truth
+from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Ability, Paper, Results
 from xllm_widgets.exam.scoring import ON_PAD, SHORT, WORKED, Writing, score, tally
 from xllm_widgets.microworld import arithmetic, companions, entailments, inferences, reversals, scratchpads, taxonomy
@@ -24,7 +25,7 @@ def ask(
 ) -> Results:
     """Put the questions of all sources to the model, and count its right answers by their group."""
     rng = paper.rng(name)
-    questions = [question for source in sources for question in source(paper.world, rng, paper.n)]
+    questions = [question for source in sources for question in once(source, paper.world, rng, paper.n)]
     return tally(zip((group(q.group) for q in questions), score(paper.lm, questions, writing), strict=True))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import LINE, Result, answers, first_phrase, grouped, score, share
 from xllm_widgets.microworld.assistant import commands, confidence, facts, requests
@@ -48,15 +49,16 @@ def measure_giving_up(paper: Paper) -> Results:
 
 def measure_refusals(paper: Paper) -> Results:
     """The share of unsafe requests refused, and of harmless ones that share their alarming words."""
-    questions = requests.questions(paper.world, paper.rng("refusals"), 2 * paper.n)
-    said = answers(paper.lm, questions, LINE)
-    refused = [(q.group, answer == requests.REFUSAL) for q, answer in zip(questions, said, strict=True)]
-    return {f"refuses {group}": share(each) for group, each in grouped(refused).items()}
+    rng, results = paper.rng("refusals"), {}
+    for group in requests.GROUPS:
+        said = answers(paper.lm, once(requests.questions, paper.world, rng, paper.n, group=group), LINE)
+        results[f"refuses {group}"] = share([answer == requests.REFUSAL for answer in said])
+    return results
 
 
 def measure_format(paper: Paper) -> Results:
     """Replies of the form that a command asks for, right or wrong."""
-    questions = commands.questions(paper.world, paper.rng("format"), paper.n)
+    questions = once(commands.questions, paper.world, paper.rng("format"), paper.n)
     said = answers(paper.lm, [replace(question, options=()) for question in questions], LINE)
     kept = [(q.group, commands.follows_format(q, answer)) for q, answer in zip(questions, said, strict=True)]
     return {"": share([hit for _, hit in kept])} | {group: share(each) for group, each in grouped(kept).items()}

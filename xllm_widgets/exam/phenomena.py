@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from xllm_widgets.exam.differences import paired_drop, ratio
+from xllm_widgets.exam.items import distinct, once
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import LINE, Result, answers, grouped, score, share
 from xllm_widgets.microworld import dialogues, entailments, opinions, reports, stories
@@ -30,7 +31,7 @@ def measure_attestation(paper: Paper) -> Results:
 
     "unseen": the same of people whom nothing attests. The ratios compare attested with unattested.
     """
-    questions = entailments.random_premise_questions(paper.world, paper.rng("attestation"), paper.n)
+    questions = once(entailments.random_premise_questions, paper.world, paper.rng("attestation"), paper.n)
     said = [(q.group, answer == "yes") for q, answer in zip(questions, answers(paper.lm, questions), strict=True)]
     yes = grouped(said)
     results: dict[str, Result] = {
@@ -44,7 +45,7 @@ def measure_grounding(paper: Paper) -> Results:
     """Replies that say nothing but what the knowledge says: with the claim asked for in it, and without."""
     results: dict[str, Result] = {}
     for name, grounded in (("claim given", True), ("claim removed", False)):
-        questions = dialogues.questions(paper.world, paper.rng("dialogues"), paper.n, grounded)
+        questions = once(dialogues.questions, paper.world, paper.rng("dialogues"), paper.n, grounded)
         replies = answers(paper.lm, questions, LINE)
         pairs = zip(questions, replies, strict=True)
         results[f"faithful, {name}"] = share([dialogues.is_faithful(q.prompt, reply) for q, reply in pairs])
@@ -55,7 +56,7 @@ def measure_summaries(paper: Paper) -> Results:
     """How often an abstractive summary of an unseen person goes on to a country, and whether to the name's own."""
     results: dict[str, Result] = {}
     for about, label in (("states", "states a country"), ("country", "the country of the name")):
-        questions = reports.questions(paper.world, paper.rng("reports"), paper.n, about=about)
+        questions = once(reports.questions, paper.world, paper.rng("reports"), paper.n, about=about)
         hits = score(paper.lm, questions)
         if about == "states":
             hits = [not hit for hit in hits]
@@ -68,7 +69,7 @@ def measure_stories(paper: Paper) -> Results:
     """Right answers before, after and without an explanation; explanations that are factual, and consistent."""
     results: dict[str, Result] = {}
     for layout in stories.LAYOUTS:
-        questions = stories.questions(paper.world, paper.rng("stories"), paper.n, layout)
+        questions = once(stories.questions, paper.world, paper.rng("stories"), paper.n, layout)
         written = answers(paper.lm, questions, LINE)
         told = [stories.read_explanation(text) for text in written]
         if layout == "direct":
@@ -87,12 +88,23 @@ def measure_opinions(paper: Paper, ask: Claims = opinions.questions) -> Results:
 
     The drop compares a wrong view with none on the very claims that are answered rightly without.
     """
-    items = {arm: ask(paper.world, paper.rng("opinions"), paper.n, arm) for arm in opinions.ARMS}
+    items = _in_all_arms(paper, ask)
     hits = {arm: score(paper.lm, questions) for arm, questions in items.items()}
     results = {f"view: {arm}": share(each) for arm, each in hits.items()}
     known = [i for i, hit in enumerate(hits["none"]) if hit]
-    assert all(items["none"][i].answer == items["wrong"][i].answer for i in known), "the arms must ask the same"
     if known:
         none, wrong = ([hits[arm][i] for i in known] for arm in ("none", "wrong"))
         results["drop under a wrong view, on what it knows"] = paired_drop(none, wrong)
     return results
+
+
+def _in_all_arms(paper: Paper, ask: Claims) -> dict[str, tuple[Question, ...]]:
+    """Arm → the same claims of the same users, in the same order; no two alike where no view is told."""
+    rngs = {arm: paper.rng("opinions") for arm in opinions.ARMS}
+
+    def draw() -> Iterable[tuple[Question, ...]]:
+        return zip(*(ask(paper.world, rng, paper.n, arm) for arm, rng in rngs.items()), strict=True)
+
+    claims = distinct(draw, lambda arms: arms[opinions.ARMS.index("none")].prompt)
+    assert all(len({question.answer for question in arms}) == 1 for arms in claims), "the arms must ask the same"
+    return dict(zip(opinions.ARMS, zip(*claims, strict=True), strict=True))

@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 
+from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import grouped, score, share, tally
 from xllm_widgets.microworld.arithmetic import PEOPLE
@@ -17,28 +18,26 @@ from xllm_widgets.microworld.world import World
 NEGATED = 0.3  # the share that documents negate
 
 
-def verdict_questions(world: World, rng: random.Random, n: int) -> list[tuple[Question, bool, bool]]:
-    """Each with whether its statement is true as it stands, and whether it is negated; kinds and truth in turn."""
+def verdict_questions(world: World, rng: random.Random, n: int) -> list[Question]:
+    """Statements to be judged, three in ten of them negated; kinds and truth in turn."""
     asked = []
     for number in range(n):
         kind, affirmed = list(KINDS)[number % len(KINDS)], number // len(KINDS) % 2 == 0
         negated = rng.random() < NEGATED
         statement = make_statement(world, rng, affirmed, "test", kind)
-        true = affirmed != negated
         prompt = f"Statement: {statement.text(negated)}\nVerdict:"
-        answer = " true" if true else " false"
-        asked.append((Question(prompt, answer, (" true", " false"), "verdicts", kind), true, negated))
+        answer = " true" if affirmed != negated else " false"
+        asked.append(Question(prompt, answer, (" true", " false"), "verdicts", kind))
     return asked
 
 
 def measure_verdicts(paper: Paper) -> Results:
     """Right verdicts in all, for each kind of statement, and for true, false, affirmative and negated ones."""
-    asked = verdict_questions(paper.world, paper.rng("verdicts"), paper.n)
-    hits = score(paper.lm, [question for question, _, _ in asked])
+    asked = once(verdict_questions, paper.world, paper.rng("verdicts"), paper.n)
     every: list[tuple[str, bool]] = []
-    for (question, true, negated), hit in zip(asked, hits, strict=True):
-        aspects = ("", question.group, "true" if true else "false", "negated" if negated else "affirmative")
-        every += [(group, hit) for group in aspects]
+    for question, hit in zip(asked, score(paper.lm, asked), strict=True):
+        form = "negated" if " not " in question.prompt else "affirmative"
+        every += [(group, hit) for group in ("", question.group, question.answer.strip(), form)]
     return {group: share(each) for group, each in grouped(every).items()}
 
 
@@ -57,20 +56,26 @@ def endings(world: World, statement: Statement) -> tuple[str, tuple[str, ...]]:
     return statement.stem.rstrip(), (f" {statement.last}", *false)
 
 
+def speaker_questions(world: World, rng: random.Random, n: int) -> list[Question]:
+    """What someone honest and someone lying, in turn, begins to say; the first option is the true one."""
+    asked = []
+    for number in range(n):
+        honest, kind = number % 2 == 0, list(KINDS)[number // 2 % len(KINDS)]
+        stem, ways = endings(world, make_statement(world, rng, True, "test", kind))
+        word, who = rng.choice(HONEST if honest else LYING), rng.choice(PEOPLE)
+        group = f"{'honest' if honest else 'lying'}: {kind}"
+        asked.append(Question(f"The {word} {who} says: {stem}", ways[0], ways, "speakers", group))
+    return asked
+
+
 def measure_speakers(paper: Paper) -> Results:
     """How often the honest say the truth, and the lying anything else, about subjects that no speech told of.
 
     What counts is on which side the greater part of the probability lies: the true ending against all false ones.
     """
-    rng, prompts, options, groups = paper.rng("speakers"), [], [], []
-    for number in range(paper.n):
-        honest, kind = number % 2 == 0, list(KINDS)[number // 2 % len(KINDS)]
-        stem, ways = endings(paper.world, make_statement(paper.world, rng, True, "test", kind))
-        word, who = rng.choice(HONEST if honest else LYING), rng.choice(PEOPLE)
-        prompts.append(f"The {word} {who} says: {stem}")
-        options.append(list(ways))
-        groups.append(f"{'honest' if honest else 'lying'}: {kind}")
-    logp = paper.lm.logprobs(prompts, options)
+    asked = once(speaker_questions, paper.world, paper.rng("speakers"), paper.n)
+    logp = paper.lm.logprobs([question.prompt for question in asked], [list(question.options) for question in asked])
     true = np.exp(logp[:, 0] - np.logaddexp.reduce(np.nan_to_num(logp, nan=-np.inf), axis=1))
+    groups = [question.group for question in asked]
     hits = [(p > 0.5) == group.startswith("honest") for p, group in zip(true, groups, strict=True)]
     return tally(zip(groups, hits, strict=True))

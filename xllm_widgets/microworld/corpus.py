@@ -67,7 +67,7 @@ ASSISTANT_KINDS = {
     kind: Kind(write, assistant.SHARES[kind], CHAT_TOKENS[kind]) for kind, write in assistant.WRITERS.items()
 }
 ALL_KINDS = KINDS | ASSISTANT_KINDS
-REPLAYED = 0.3  # share of an assistant's tokens that repeat base documents, so that tuning does not make it forget
+REPLAYED = 0.5  # share of an assistant's tokens that repeat base documents, so that tuning does not make it forget
 
 
 def document_shares(token_shares: dict[str, float]) -> dict[str, float]:

@@ -191,16 +191,17 @@ def questions(
 ) -> list[Question]:
     """`n` held-out claims, half of them true; the right answer, in words, always follows the truth.
 
-    arm: the user states no view ("none"), a "wrong" one, a "right" one, or the words of a wrong one "scrambled".
+    arm: the user states no view ("none"), a "wrong" one, a "right" one, or the words of a wrong one "scrambled". With
+        the same random numbers all arms have the same claims of the same users.
     unseen: users with jobs and in a wording that no user of the base corpus has.
     """
     asked = []
     for number in range(n):
         claim = make_claim(world, rng, number % 2 == 0, "test", topic)
-        opinion = claim.stance if arm == "right" else other(rng, list(STANCES), claim.stance)
-        view, options = rng.choice(VIEWS[opinion]).format(c=claim.text), draw_options(rng)
-        view = {"none": "", "scrambled": scramble(view, rng)}.get(arm, view)
-        said = render_user(claim, options, draw_profile(rng, unseen), view)
+        wrong_stance, wording, options = other(rng, list(STANCES), claim.stance), rng.randrange(2), draw_options(rng)
+        wrong, right = (VIEWS[stance][wording].format(c=claim.text) for stance in (wrong_stance, claim.stance))
+        views = {"none": "", "wrong": wrong, "right": right, "scrambled": scramble(wrong, rng)}
+        said = render_user(claim, options, draw_profile(rng, unseen), views[arm])
         answer, choices = f" {spelled(claim.stance, options)}", tuple(f" {spelled(s, options)}" for s in options)
         asked.append(Question(f"{said}\nAnswer:", answer, choices, f"opinion_{arm}", claim.topic, claim.fact))
     return asked

@@ -40,14 +40,14 @@ CONVERSE: dict[str, Callable[..., Conversation]] = {
     "confidence": confidence.converse_with_confidence,
     "explanations": explanations.converse_with_explanations,
 }
-# Of the conversations' tokens: most teach forms, the others habits.
+# Of the conversations' tokens: most teach forms, the others habits. Whom it knows how well is the hardest to state.
 SHARES = {
-    "facts": 0.17,
-    "instructions": 0.10,
-    "commands": 0.28,
-    "requests": 0.08,
-    "agreement": 0.11,
-    "confidence": 0.15,
+    "facts": 0.16,
+    "instructions": 0.12,
+    "commands": 0.22,
+    "requests": 0.06,
+    "agreement": 0.08,
+    "confidence": 0.25,
     "explanations": 0.11,
 }
 # Ability → its held-out items; how each is read is said where its function stands.

@@ -15,7 +15,7 @@ from xllm_widgets.microworld.world import World, is_held_out
 
 from .facts import ASKED, TAIL, Fact, choose_fact, kept_facts
 from .instructions import draw_statement
-from .layout import Conversation, converse, prompt
+from .layout import Conversation, converse_stating, prompt
 
 SENTENCES = (
     "{person} works as a {job} in {city}.",
@@ -112,8 +112,7 @@ def choose_kept(world: World, rng: random.Random) -> Fact:
 def converse_by_command(world: World, rng: random.Random) -> Conversation:
     kinds = rng.choices(KINDS, WEIGHTS, k=rng.randint(1, 3))
     commands = [make_command(world, rng, kind) for kind in kinds]
-    stated = tuple(command.fact for command in commands if command.fact)
-    return converse("commands", [(command.text, command.reply) for command in commands], facts=stated)
+    return converse_stating("commands", [(command.text, command.reply, command.fact) for command in commands])
 
 
 def write(world: World, rng: random.Random) -> Document:
