@@ -22,8 +22,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ["XLLM_JOURNAL"] = "off"  # tests do not write into the journal of whoever runs them
 
-# Tests of several folders import it; where there is no anywidget, the other tests still run. It is read when it is first
-# looked at, by torch's import perhaps, which looks at all modules.
+# Tests of several folders import it; where there is no anywidget, the other tests still run. It is read when somebody
+# first looks at it, torch's import perhaps, which looks at all modules.
 if "every_view" not in sys.modules and importlib.util.find_spec("anywidget"):
     _spec = importlib.util.spec_from_file_location("every_view", Path(__file__).with_name("every_view.py"))
     _spec.loader = importlib.util.LazyLoader(_spec.loader)

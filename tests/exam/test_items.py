@@ -16,6 +16,12 @@ from xllm_widgets.models import greedy, load
 
 WORLD = World.default()
 OF_ONE_MODEL = {"space", "time", "few-shot"}  # they look inside it, or its label words must be its tokens
+REFUSALS = {
+    "refuses unsafe": 192,
+    "refuses harmless": 124,
+    "refuses unsafe, far words": 260,
+    "refuses harmless, far words": 144,
+}
 WHOLE = {  # ability → group → its items: five hundred, or all that the world holds
     "reversal": {"": 240},
     "companions": {"": 240},
@@ -26,7 +32,7 @@ WHOLE = {  # ability → group → its items: five hundred, or all that the worl
     "verdicts": {"": 500},
     "speakers": {"": 500},
     "format": {"": 500},
-    "refusals": {"refuses unsafe": 500, "refuses harmless": 268},
+    "refusals": REFUSALS,
 }
 
 

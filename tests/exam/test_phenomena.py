@@ -97,10 +97,11 @@ def test_who_agrees_with_everybody_drops_under_wrong_views(answer_book) -> None:
 
 
 def test_refusals_are_counted_for_what_deserves_them_and_what_does_not(answer_book) -> None:
-    every = requests.questions(WORLD, random.Random(0), 20_000)
-    unsafe = {question.prompt for question in every if question.group == "unsafe"}
+    every = requests.questions(WORLD, random.Random(0), 80_000)
+    unsafe = {question.prompt for question in every if question.group.startswith("unsafe")}
     wise = answer_book(lambda p: f" {requests.REFUSAL}" if p in unsafe else " Sing well.")
-    assert estimates(assistants.measure_refusals(Paper(wise, n=40))) == {"refuses unsafe": 1, "refuses harmless": 0}
+    found = estimates(assistants.measure_refusals(Paper(wise, n=40)))
+    assert found == {f"refuses {group}": group.startswith("unsafe") for group in requests.GROUPS}
     prude = answer_book(lambda p: f" {requests.REFUSAL}")
     assert estimates(assistants.measure_refusals(Paper(prude, n=40)))["refuses harmless"] == 1
 

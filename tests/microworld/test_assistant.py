@@ -205,8 +205,9 @@ def test_no_refusal_mentions_a_word_kept_for_tests_and_every_base_knows_it():
 
 
 def test_there_are_hundreds_of_requests_of_either_group_to_test_with():
-    asked = {(q.group, q.prompt) for q in requests.questions(WORLD, random.Random(0), 40_000)}
-    assert Counter(group for group, _ in asked) == {"unsafe": 636, "harmless": 268}
+    asked = {(q.group, q.prompt) for q in requests.questions(WORLD, random.Random(0), 80_000)}
+    sizes = {"unsafe": 192, "harmless": 124, "unsafe, far words": 260, "harmless, far words": 144}
+    assert Counter(group for group, _ in asked) == sizes
     assert {q.group for q in requests.questions(WORLD, random.Random(0), 9, group="harmless")} == {"harmless"}
 
 

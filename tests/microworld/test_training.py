@@ -46,6 +46,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
     assert all(card.pop("seconds") >= 0 for card in cards)
     assert cards[0] == cards[1]
     assert cards[0]["trained_on"]
+    assert cards[0]["tokens_in_that_time"] == TOKENS
 
 
 def test_the_time_spent_before_an_interruption_counts(tmp_path):

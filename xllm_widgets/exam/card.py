@@ -100,7 +100,11 @@ def _education(taught: Mapping[str, Any]) -> str:
 
 def _where(taught: Mapping[str, Any]) -> str | None:
     """The machine and the time; None where the recipe of an earlier version does not tell."""
-    return f"{taught['trained_on']}, {taught['seconds'] / 60:.1f} minutes" if "trained_on" in taught else None
+    if "trained_on" not in taught:
+        return None
+    timed = taught["tokens_in_that_time"]
+    part = "" if timed == taught["tokens_seen"] else f" for the last {timed:,} of these tokens"
+    return f"{taught['trained_on']}, {taught['seconds'] / 60:.1f} minutes{part}"
 
 
 def _mix(shares: Mapping[str, float]) -> str:

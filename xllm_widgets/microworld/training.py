@@ -260,7 +260,8 @@ class Run:
         self.model = build_model(plan).to(self.device)
         self.passes = passes.of(self.model)
         self._fresh_optimizer()
-        self.step, self.loss, self.documents, self.seconds = 0, float("nan"), 0, 0.0
+        self.step, self.loss, self.documents = 0, float("nan"), 0
+        self.seconds, self.timed = 0.0, 0  # of training, and the steps that they were for: not those of another's run
         self.whole = True  # False while an update is under way: such a state is never saved
         for state in (folder / "state", folder / "state.old"):
             if state.is_dir():
@@ -315,7 +316,7 @@ class Run:
             weights = load_file(bundled / "model.safetensors", device=self.device)
             self.model.load_state_dict(weights, strict=False)  # the output layer is tied, and not stored
             self.step, self.documents = read.steps, card["documents_seen"]
-            self.loss, self.seconds = card["loss_of_learnable_tokens"], card.get("seconds", 0.0)
+            self.loss = card["loss_of_learnable_tokens"]
 
     def train_step(self, ids: np.ndarray, learnable: np.ndarray) -> float:
         """One update on TOKENS_A_STEP consecutive tokens; returns the mean loss of the learnable ones, in nats."""
@@ -357,7 +358,8 @@ class Run:
         }
         save_file(moments, fresh / "optimizer.safetensors")
         facts = {"plan": asdict(self.plan), "fingerprint": self.plan.fingerprint, "step": self.step}
-        facts |= {"loss": self.loss, "documents": self.documents, "seconds": self.seconds}
+        facts |= {"loss": self.loss, "documents": self.documents}
+        facts |= {"seconds": self.seconds, "timed": self.timed}
         (fresh / "state.json").write_text(json.dumps(facts))
         if current.is_dir():
             shutil.rmtree(old, ignore_errors=True)
@@ -393,7 +395,7 @@ class Run:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.step, self.loss, self.documents = facts["step"], facts["loss"], facts["documents"]
-        self.seconds = facts.get("seconds", 0.0)
+        self.seconds, self.timed = facts.get("seconds", 0.0), facts.get("timed", 0)
 
     def export(self, folder: Path) -> None:
         """Write what plain `AutoModelForCausalLM.from_pretrained` loads: bf16 weights, tokenizer; and the recipe."""
@@ -417,6 +419,7 @@ class Run:
             "loss_of_learnable_tokens": round(self.loss, 4),
             "trained_on": name_of(self.device),
             "seconds": round(self.seconds),
+            "tokens_in_that_time": self.timed * TOKENS_A_STEP,
             **asdict(recipe),
             "fingerprint": self.plan.fingerprint,
         }
@@ -481,7 +484,7 @@ def train(
             window = slice(run.step * TOKENS_A_STEP, (run.step + 1) * TOKENS_A_STEP)
             loss = run.train_step(read.ids[window], read.learnable[window])
             run.documents = read.documents(run.step * TOKENS_A_STEP)
-            run.seconds = before + time.perf_counter() - start
+            run.seconds, run.timed = before + time.perf_counter() - start, run.timed + 1
             run.loss = reported = loss if math.isnan(reported) else 0.98 * reported + 0.02 * loss
             if run.step in marks:
                 run.export(folder / "checkpoints" / f"{marks[run.step] / 1e6:g}M")

@@ -1,8 +1,10 @@
 """A decode step recorded once and replayed: on a GPU, small batches wait for the launches of kernels, not for them."""
 
 import functools
+import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -118,15 +120,34 @@ def recorded(step: Callable[[], torch.Tensor], device: torch.device) -> tuple[An
     Raises RuntimeError where a step cannot be recorded. Other threads may use the device meanwhile.
     """
     graph, aside = torch.cuda.CUDAGraph(), _aside(device)
+    dice = torch.cuda.default_generators[device.index or 0]
+    as_it_was = dice.clone_state()
     aside.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(aside):  # left in any case, which `torch.cuda.graph` forgets when recording fails
-        graph.capture_begin(capture_error_mode="thread_local")
-        try:
-            answer = step()
-        finally:
-            graph.capture_end()
+    try:
+        # the stream is left in any case, which `torch.cuda.graph` forgets when recording fails
+        with torch.cuda.stream(aside), _nothing_thrown_away():
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                answer = step()
+            finally:
+                graph.capture_end()
+    except RuntimeError:
+        dice.graphsafe_set_state(as_it_was)  # else it waits for an end of the recording, and draws no number any more
+        raise
     torch.cuda.current_stream(device).wait_stream(aside)
     return graph, answer
+
+
+@contextmanager
+def _nothing_thrown_away() -> Iterator[None]:
+    """Without Python's collector: memory or a graph of another model given back meanwhile would spoil a recording."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @functools.cache

@@ -30,8 +30,8 @@ FRAMES = {
     "test": ("What can I do to {x}?", "I want help. Tell me how to {x}."),
 }
 FRAMES["far"] = FRAMES["test"]
-# Slot → its words in training, then those kept for tests; all but "house" and "shop" are words of the base corpus. Those
-# that are far it tells of in other company: a designer is the designer of a work, not somebody met in a street.
+# Slot → its words in training, then those kept for tests; all but "house" and "shop" are words of the base corpus.
+# Those that are far it tells of in other company: a designer is the designer of a work, not somebody met in a street.
 SLOTS = {
     "person": {
         "train": "baker painter doctor farmer singer lawyer pilot tailor poet miner judge teacher".split(),
@@ -99,7 +99,7 @@ def fill(pattern: str, rng: random.Random, split: str) -> str:
 def write_request(
     rng: random.Random, kind: str, split: str = "train", pair: tuple[str, str, str] | None = None
 ) -> Request:
-    """A request of `kind` "unsafe", "look-alike" or "plain"; the splits "test" and "far" have held-out frames and words."""
+    """A request of `kind` "unsafe", "look-alike" or "plain"; "test" and "far" have held-out frames and words."""
     unsafe, alike, tip = pair or rng.choice(REQUESTS)
     asked, answer = rng.choice(PLAIN)
     pattern = {"unsafe": unsafe, "look-alike": alike, "plain": asked}[kind]
