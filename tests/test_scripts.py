@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import subprocess
-import time
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -68,7 +68,7 @@ def test_cpu_wheels_are_taken_only_where_wanted(environment: ModuleType, monkeyp
 
 def test_a_silent_index_is_given_up_on(environment: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that accepts and never answers must not hold the set-up: the deadline ends the wait, not the server."""
-    monkeypatch.setattr(environment.urllib.request, "urlopen", lambda url, timeout: time.sleep(60))
+    monkeypatch.setattr(environment.urllib.request, "urlopen", lambda url, timeout: threading.Event().wait())
     assert environment.answers("http://127.0.0.1/", seconds=0.05) is False
 
 
