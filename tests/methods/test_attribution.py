@@ -6,7 +6,7 @@ import tiny_models
 import torch
 
 from xllm_widgets.errors import PromptError, XllmError
-from xllm_widgets.methods import ablation, paths
+from xllm_widgets.methods import ablation, estimates, paths
 from xllm_widgets.methods.ablation import Variation, values_of
 from xllm_widgets.methods.attribution import (
     METHODS,
@@ -299,6 +299,23 @@ def test_estimates_follow_the_work(lm: LanguageModel) -> None:
     assert estimate_seconds(lm, PROMPT, "occlusion", groups=[(20, 21)]) < estimate_seconds(
         lm, PROMPT, "integrated_gradients"
     )
+
+
+def test_what_will_be_long_says_so_before_it_starts(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(estimates, "seconds_per_token", lambda lm: 0.5)
+    lm.attribute(PROMPT, " yes", "occlusion")
+    assert capsys.readouterr().err == ""  # too little work for it to matter how slow a machine is
+    monkeypatch.setattr(estimates, "SURELY_SHORT", 0)
+    lm.attribute(PROMPT, " yes", "occlusion")
+    seconds = estimate_seconds(lm, PROMPT, "occlusion", target=" yes")
+    assert capsys.readouterr().err == f"occlusion: about {seconds:.0f} s here; an interrupt stops it.\n"
+    lm.attribute(PROMPT, " yes", "occlusion", progress=lambda share: None)
+    assert capsys.readouterr().err == ""  # who is shown the progress needs no other words
+    monkeypatch.setattr(estimates, "seconds_per_token", lambda lm: 1e-6)
+    lm.attribute(PROMPT, " yes", "occlusion")
+    assert capsys.readouterr().err == ""
 
 
 def test_estimates_of_a_path_tell_how_long_it_may_become(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

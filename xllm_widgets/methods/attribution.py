@@ -24,7 +24,7 @@ from ..models.edits import whole_numbers
 from ..models.passes import embed, mean_embedding
 from ..models.text import Tokens
 from .ablation import Groups, Progress, Variation, resampled, unchanged, values_of
-from .estimates import estimate_seconds
+from .estimates import estimate_seconds, tell_if_long
 from .faithfulness import Faithfulness, faithfulness
 from .gradients import Gradients
 from .paths import TOLERATED_ERROR, Path, completeness_error, gauss_legendre
@@ -105,7 +105,8 @@ def attribute(
     `steps`: nodes of the Gauss-Legendre rule; by default 32, doubled up to 256 until the scores add up within 5 %.
     `n_replacements`, `seed`: random tokens of resampling ablation. `groups`: token ranges (start, end) to be scored as
     wholes, which is cheaper for occlusion. `should_stop` is asked between batches, Interrupted if it says yes;
-    `progress` is told the share done, never less than before, and 1 at the end alone. Raises PromptError for a prompt,
+    `progress` is told the share done, never less than before, and 1 at the end alone; without either, what will take
+    more than ten seconds says so first, on standard error (see `estimate_seconds`). Raises PromptError for a prompt,
     target or group that cannot be scored, XllmError for an unknown method, OutOfMemory if one row is too much.
     """
     if method not in METHODS:
@@ -114,6 +115,8 @@ def attribute(
         raise XllmError("steps and n_replacements must be at least 1.")
     objective = Objective(lm, prompt, target, each_token)
     ranges = _checked(groups, objective.length)
+    if should_stop is None and progress is None:
+        tell_if_long(lm, prompt, method, target, each_token, steps, n_replacements, ranges)
     x = embed(lm, objective.tokens.ids)[None]
     run = _Run(objective, x, _baseline(lm, baseline, x), steps, n_replacements, seed, should_stop, progress)
     if method in ("occlusion", "resampling_ablation"):

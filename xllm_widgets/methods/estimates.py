@@ -1,5 +1,6 @@
 """How long an attribution will take, told before it starts."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,8 @@ from .targets import Objective, Target
 if TYPE_CHECKING:
     from ..models.language_model import LanguageModel
 
+LONG = 10.0  # seconds, from which on the time is told before it is spent
+SURELY_SHORT = 10**11  # operations that no machine takes that long for; below them not even an estimate is made
 BACKWARD = 1.5  # a backward pass, to the embeddings alone, in forward passes
 
 
@@ -34,6 +37,43 @@ def estimate_seconds(
     nodes suffice; with `most`, how long if they must be doubled to the end (480 nodes in all). Raises XllmError for an
     unknown method.
     """
+    tokens = _work(lm, prompt, method, target, each_token, steps, n_replacements, groups, most)
+    with lm.lock, torch.inference_mode():
+        return tokens * seconds_per_token(lm)
+
+
+def tell_if_long(
+    lm: "LanguageModel",
+    prompt: str,
+    method: str,
+    target: Target | list[Target],
+    each_token: bool,
+    steps: int | None,
+    n_replacements: int,
+    groups: Groups | None,
+) -> None:
+    """One line on standard error, for whoever is shown no progress, if an attribution will take more than LONG."""
+    tokens = _work(lm, prompt, method, target, each_token, steps, n_replacements, groups, most=False)
+    if 2 * tokens * lm.n_parameters < SURELY_SHORT:
+        return
+    with torch.inference_mode():
+        seconds = tokens * seconds_per_token(lm)
+    if seconds > LONG:
+        print(f"{method.replace('_', ' ')}: about {seconds:.0f} s here; an interrupt stops it.", file=sys.stderr)
+
+
+def _work(
+    lm: "LanguageModel",
+    prompt: str,
+    method: str,
+    target: Target | list[Target] | None,
+    each_token: bool,
+    steps: int | None,
+    n_replacements: int,
+    groups: Groups | None,
+    most: bool,
+) -> float:
+    """Tokens that will be computed; a backward pass counts as BACKWARD forward ones. XllmError: unknown method."""
     length = len(lm.prompt_ids(prompt))
     starts = [a for a, _ in groups] if groups else range(length)
     tails, backwards = ([0], [1]) if target is None else _passes(Objective(lm, prompt, target, each_token))
@@ -48,8 +88,7 @@ def estimate_seconds(
     }
     if method not in tokens:
         raise XllmError(f"There is no method {method!r}; choose one of {', '.join(tokens)}.")
-    with lm.lock, torch.inference_mode():
-        return tokens[method] * seconds_per_token(lm)
+    return tokens[method]
 
 
 def _passes(objective: Objective) -> tuple[list[int], list[int]]:
