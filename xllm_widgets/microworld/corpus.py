@@ -335,7 +335,7 @@ class Corpus:
     def count(self, phrase: str) -> int:
         """How often `phrase` occurs as whole words, over all documents read; case counts.
 
-        The first look-up reads the whole corpus once (up to a minute) and keeps it in the user's cache folder.
+        The first look-up reads the whole corpus once (a minute or two) and keeps it in the user's cache folder.
         """
         return len(self._index.occurrences(checked(phrase)))
 
