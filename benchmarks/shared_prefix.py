@@ -148,7 +148,7 @@ CASE, FEWER = "200 queries × 2 labels behind 400 tokens", "50 queries × 2 labe
 SMALL = {"prefix": 40, "query": 8, "queries": 4}
 BENCHMARK = Benchmark(
     "shared_prefix",
-    "log p(label | prefix + query) for 200 queries of about 20 tokens and two labels of two tokens.",
+    "log p(label | prefix + query) for queries of about 20 tokens and two labels of two tokens.",
     (
         Case(CASE, {"prefix": 400, "query": 20, "queries": 200}, SMALL, large=False),
         Case(FEWER, {"prefix": 400, "query": 20, "queries": 50}, SMALL, large=True),

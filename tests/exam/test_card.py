@@ -211,3 +211,22 @@ def test_what_a_model_cannot_be_asked_is_left_out_and_told(answer_book) -> None:
     assert told == ["odd: These labels look alike."]
     with pytest.raises(LabelError):
         sitting.sit(Paper(answer_book(str)), abilities)
+
+
+@pytest.mark.parametrize("name", bundled_models())
+def test_a_bundled_card_says_what_its_files_say(name: str) -> None:
+    folder = bundled_folder(name)
+    assert (folder / "README.md").read_text("utf-8") == card.render(folder)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, None),
+        ({"tokens_in_that_time": 400}, "a card, 1.5 minutes"),
+        ({"tokens_in_that_time": 100}, "a card, 1.5 minutes for the last 100 of these tokens"),
+    ],
+)
+def test_a_card_says_where_and_how_long_as_far_as_it_is_known(told: dict, said: str | None) -> None:
+    taught = {"tokens_seen": 400} | ({"trained_on": "a card", "seconds": 90} | told if told else {})
+    assert card._where(taught) == said

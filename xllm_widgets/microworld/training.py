@@ -224,7 +224,7 @@ def find_device(device: str | None) -> str:
 
 
 def name_of(device: str) -> str:
-    """What a model's card calls the machine: the card's name, or the processor's."""
+    """What a model's card calls the machine: the name of the GPU, or of the processor."""
     import torch
 
     if device.startswith("cuda"):
