@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from xllm_widgets.exam import assistants, knowledge, phenomena, probes, truth
+from xllm_widgets.exam import assistants, knowledge, phenomena, probes, reading, truth
 from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Ability, Paper, Results
 from xllm_widgets.exam.scoring import ON_PAD, SHORT, WORKED, Writing, score, tally
@@ -94,6 +94,8 @@ EVERY = (
     Ability("stories", "answers about small stories, and their explanations", phenomena.measure_stories, weight=40),
     Ability("opinions", "claims judged rightly, in words (taught from the third mix on), by what the user thinks",
             phenomena.measure_opinions, weight=12),
+    Ability("fresh-documents", "nats a learnable token of documents that no education holds",
+            reading.measure_fresh, weight=12),
     Ability("knowledge", "facts that no tuning asks about", assistants.measure_knowledge, weight=6),
     Ability("format", "replies of the form asked for", assistants.measure_format, CHAT, weight=10),
     asked("instructions", "labels as the instruction defines them", instructions.questions, needs=CHAT, weight=4),
