@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from xllm_widgets import cli
 from xllm_widgets.errors import LabelError, XllmError
 from xllm_widgets.exam import card, sitting
+from xllm_widgets.exam.abilities import EVERY
 from xllm_widgets.exam.headlines import HEADLINES, headlines
 from xllm_widgets.exam.paper import Ability, Paper
 from xllm_widgets.exam.scoring import Result
@@ -80,13 +81,22 @@ def test_examining_one_ability_again_keeps_the_others(folder: Path) -> None:
     assert (examined["verdicts"]["n"], examined["facts/head"]["n"]) == (90, 144)
 
 
+def test_an_ability_examined_later_stands_where_the_course_has_it(folder: Path) -> None:
+    card.write_card(folder, RESULTS)
+    for late in ("space/latitude", "space/longitude"):
+        card.write_card(folder, {late: Result(0.9, 0.8, 0.95, 50)})
+    abilities = [name.partition("/")[0] for name in json.loads((folder / "exam.json").read_text())]
+    assert abilities == sorted(abilities, key=[ability.name for ability in EVERY].index)
+    assert abilities.index("facts") < abilities.index("space") < abilities.index("verdicts")
+
+
 def test_groups_that_an_ability_no_longer_has_leave_the_card(folder: Path) -> None:
     card.write_card(
         folder, RESULTS | {"facts/told once": Result(0.0, 0.0, 0.2, 13), "verdicts/job": RESULTS["verdicts"]}
     )
     card.write_card(folder, {"facts/head": RESULTS["facts/head"]})
     examined = json.loads((folder / "exam.json").read_text())
-    assert list(examined) == ["facts/head", "verdicts", "attestation/ratio, random", "verdicts/job"]
+    assert list(examined) == ["facts/head", "verdicts", "verdicts/job", "attestation/ratio, random"]
     assert "told once" not in (folder / "README.md").read_text()
 
 

@@ -34,11 +34,13 @@ def write_card(folder: Path, results: Mapping[str, Result]) -> list[Path]:
 
     Of an ability that was, no group remains that it no longer has.
     """
+    from xllm_widgets.exam.abilities import EVERY
+
     anew = {_ability(name) for name in results}
     kept = {name: result for name, result in read_json(folder).items() if _ability(name) not in anew}
-    examined = kept | to_dict(results)
-    order = {name: place for place, name in enumerate(results)}
-    examined = dict(sorted(examined.items(), key=lambda item: order.get(item[0], len(order))))
+    places = {ability.name: place for place, ability in enumerate(EVERY)}  # the course's order, whenever examined
+    in_order = sorted((kept | to_dict(results)).items(), key=lambda item: places.get(_ability(item[0]), len(places)))
+    examined = dict(in_order)
     files = [folder / "exam.json", folder / "README.md"]
     files[0].write_text(json.dumps(examined, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     files[1].write_text(render(folder), encoding="utf-8")
