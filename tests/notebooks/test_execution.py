@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -54,32 +56,47 @@ print(json.dumps({"package": xw.__file__, "network": network}))
 """
 
 
-@pytest.fixture
-def cut_off(installed_wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the wheel's notebooks; kernels started now know the wheel, an empty home, and no network."""
-    guard = tmp_path / "guard"
-    guard.mkdir()
-    (guard / "sitecustomize.py").write_text(CUT_OFF, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(guard), str(installed_wheel)]))
-    (tmp_path / "home").mkdir()
-    for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)  # cut off, and nobody told the libraries
-    shutil.copytree(installed_wheel / "xllm_widgets" / "notebooks", tmp_path / "notebooks")
-    return tmp_path / "notebooks"
+@pytest.fixture(scope="module")
+def executed(
+    request: pytest.FixtureRequest, installed_wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future]]:
+    """Name → the notebook as it was left; all that were asked for, as many at a time as there are cores."""
+    asked = [item.callspec.params["name"] for item in request.session.items if "executed" in item.fixturenames]
+    cores = os.cpu_count() or 1
+    threads = max(1, cores // max(1, len(asked)))
+    with ThreadPoolExecutor(cores) as pool:
+        yield {
+            name: pool.submit(execute, name, installed_wheel, tmp_path_factory.mktemp("bare"), threads)
+            for name in asked
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+def execute(name: str, wheel: Path, bare: Path, threads: int) -> nbformat.NotebookNode:
+    """Run a notebook of the wheel in a kernel that knows the wheel, an empty home and no network, and ask it so."""
+    (bare / "sitecustomize.py").write_text(CUT_OFF, encoding="utf-8")
+    shutil.copytree(wheel / "xllm_widgets" / "notebooks", bare / "notebooks")
+    known = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}  # nobody told the libraries
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "HF_HOME", "IPYTHONDIR"), str(bare / "home"))
+    (bare / "home").mkdir()
+    path = os.pathsep.join([str(bare), str(wheel)])
+    notebook = nbformat.read(bare / "notebooks" / name, 4)
+    setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in (setup.source, WITNESS)]
+    client = NotebookClient(
+        notebook, timeout=A_CELL, kernel_name="python3", resources={"metadata": {"path": bare / "notebooks"}}
+    )
+    return client.execute(env=known | homes | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)})
 
 
 @pytest.mark.notebook
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_runs_from_the_wheel_with_the_network_cut_off(name: str, cut_off: Path, installed_wheel: Path) -> None:
-    notebook = nbformat.read(cut_off / name, 4)
-    setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    again = [nbformat.v4.new_code_cell(source) for source in (setup.source, WITNESS)]
-    notebook.cells += again
-    resources = {"metadata": {"path": cut_off}}
-    NotebookClient(notebook, timeout=A_CELL, kernel_name="python3", resources=resources).execute()
-    witness = json.loads(again[-1].outputs[0].text)
+def test_notebook_runs_from_the_wheel_with_the_network_cut_off(
+    name: str, executed: dict[str, Future], installed_wheel: Path
+) -> None:
+    notebook = executed[name].result()
+    witness = json.loads(notebook.cells[-1].outputs[0].text)
     assert Path(witness["package"]).is_relative_to(installed_wheel)
     assert "cut off for this test" in witness["network"]
     assert grumbles(notebook) == []
