@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from xllm_widgets.errors import PromptError
 from xllm_widgets.exam import reading
 from xllm_widgets.exam.paper import Paper
 from xllm_widgets.exam.sitting import education, folder_of
@@ -60,3 +61,10 @@ def test_a_better_model_foretells_them_better(lm) -> None:
 def test_fresh_documents_are_no_two_alike(lm) -> None:
     texts = [document.text for document in reading.fresh(lm, 300)]
     assert len(texts) == len(set(texts)) == 300
+
+
+def test_a_context_too_short_for_any_is_said_and_not_searched_for_ever(lm, monkeypatch) -> None:
+    monkeypatch.setattr(lm.hf.config, "max_position_embeddings", 4)
+    assert lm.context_length == 4
+    with pytest.raises(PromptError, match="No document fits into 4 tokens"):
+        reading.fresh(lm, 3)

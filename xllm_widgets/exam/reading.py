@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xllm_widgets.errors import PromptError
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import Result
 from xllm_widgets.microworld.corpus import Corpus
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from xllm_widgets.models.language_model import LanguageModel
 
 FRESH = 10_000_000  # no training reads documents from this number on; the longest bundled one ends before a million
+TRIED = 20  # documents looked at for each that is wanted
 RESAMPLES = 1000
 
 
@@ -25,13 +27,18 @@ def measure_fresh(paper: Paper) -> Results:
 
 
 def fresh(lm: LanguageModel, n: int, seed: int = 0) -> list[Document]:
-    """The first n documents of that sort, no two alike, that fit the model's context."""
+    """The first n documents of that sort, no two alike, that fit the model's context.
+
+    Fewer if most are too long for it; PromptError if all are.
+    """
     found: dict[str, Document] = {}
-    documents = Corpus(seed=seed).read(FRESH)
-    while len(found) < n:
-        document = next(documents)
+    for document in Corpus(seed=seed).read(FRESH, FRESH + TRIED * n):
         if len(lm.tokens(document.text)) <= lm.context_length:
             found.setdefault(document.text, document)
+        if len(found) == n:
+            break
+    if not found:
+        raise PromptError(f"No document fits into {lm.context_length} tokens; choose a model with a longer context.")
     return list(found.values())
 
 
