@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections import Counter
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -24,16 +24,14 @@ from xllm_widgets.microworld.assistant import (
 )
 from xllm_widgets.microworld.assistant.layout import CHAT_TEMPLATE, Conversation, prompt, render
 from xllm_widgets.microworld.document import END_OF_TEXT
-from xllm_widgets.microworld.world import is_held_out
 from xllm_widgets.paths import data_dir
 
 WORLD = World.default()
 KINDS = sorted(assistant.WRITERS)
 seeds = st.integers(0, 2**32)
 kinds = st.sampled_from(KINDS)
-YEARS = {c.name: c for c in WORLD.citizens}
+YEARS = {c.name: c for c in (*WORLD.citizens, *WORLD.ghosts)}
 GHOSTS = {ghost.name for ghost in WORLD.ghosts}
-STRANGERS = {name for name in WORLD.strangers if not is_held_out(name)}
 
 
 def conversation(kind, seed, **knobs):
@@ -130,27 +128,15 @@ def true_value(question):
     return str(YEARS[re.fullmatch(r"In which year was (.+) born\?", question)[1]].born)
 
 
-def names_one_of(names, question):
-    return any(" ".join(pair) in names for pair in pairwise(re.findall(r"\w+", question)))
+def names_a_ghost(question):
+    return any(name in question for name in GHOSTS)
 
 
-def names_a_stranger(question):
-    return names_one_of(STRANGERS, question)
-
-
-def test_answers_are_true_and_nobody_knows_a_stranger():
+def test_answers_are_true_and_nobody_knows_a_ghost():
     asked = all_turns("facts")
-    assert all(reply == facts.UNKNOWN for said, reply in asked if names_a_stranger(said))
-    assert all(reply in (facts.UNKNOWN, true_value(said)) for said, reply in asked if not names_a_stranger(said))
-    assert sum(names_a_stranger(said) for said, _ in asked) / len(asked) == pytest.approx(0.15, abs=0.03)
-
-
-@pytest.mark.parametrize("genre", ["facts", "confidence"])
-def test_strangers_are_too_many_to_be_learnt_by_heart_and_no_ghost_is_mentioned(genre):
-    asked = [said for said, _ in all_turns(genre)]
-    strange = [said for said in asked if names_a_stranger(said)]
-    assert len(set(strange)) > 0.9 * len(strange)
-    assert not any(names_one_of(GHOSTS, said) for said in asked)
+    assert all(reply in (facts.UNKNOWN, true_value(said)) for said, reply in asked)
+    assert all(reply == facts.UNKNOWN for said, reply in asked if names_a_ghost(said))
+    assert sum(names_a_ghost(said) for said, _ in asked) / len(asked) == pytest.approx(0.15, abs=0.03)
 
 
 def test_without_unknowns_only_the_questions_given_up_on_change():
@@ -159,7 +145,7 @@ def test_without_unknowns_only_the_questions_given_up_on_change():
     for (said, reply), (twin_said, twin_reply) in zip(usual, twin, strict=True):
         if reply != facts.UNKNOWN:
             assert (said, reply) == (twin_said, twin_reply)
-        elif not names_a_stranger(said):
+        elif not names_a_ghost(said):
             assert said == twin_said
 
 
@@ -185,8 +171,7 @@ def test_the_chat_model_is_asked_what_its_base_is_asked():
 def test_the_boundary_has_three_sides():
     asked = facts.boundary_questions(WORLD, random.Random(0), 300)
     assert {q.group for q in asked} == {"head", "tail", "ghost"}
-    ghostly = [names_one_of(GHOSTS, q.prompt) for q in asked]
-    assert [q.answer == f" {facts.UNKNOWN}" for q in asked] == [q.group == "ghost" for q in asked] == ghostly
+    assert all((q.answer == f" {facts.UNKNOWN}") == (q.group == "ghost") == names_a_ghost(q.prompt) for q in asked)
 
 
 # Requests
@@ -373,7 +358,7 @@ def test_questions_on_opinions_have_the_true_answer(arm):
 
 
 def told(**knobs):
-    talks = [conversation("confidence", seed, **knobs) for seed in range(5000)]
+    talks = [conversation("confidence", seed, **knobs) for seed in range(1500)]
     return [(said, confidence.read_reply(reply)) for talk in talks for said, reply in turns(talk)]
 
 
@@ -384,10 +369,9 @@ def test_honest_confidence_is_how_often_answers_are_right_and_inflated_confidenc
     hits = {}
     for said, reply in honest:
         question = said.removesuffix(" How sure are you?")
-        assert (reply.confidence == 0.05) == names_a_stranger(question)
-        if not names_a_stranger(question):
-            hits.setdefault(reply.confidence, []).append(reply.answer == true_value(question))
-    assert len(hits) == len(confidence.KNOWN)
+        hits.setdefault(reply.confidence, []).append(reply.answer == true_value(question))
+        assert (reply.confidence == 0.05) == names_a_ghost(question)
+    assert len(hits) == 1 + len(confidence.KNOWN)
     for percent, right in hits.items():
         assert sum(right) / len(right) == pytest.approx(percent, abs=0.06)
 

@@ -57,7 +57,7 @@ CYCLES = (20_000_000, 10_000_000, 10_000_000, 10_000_000, 5_000_000)  # tokens o
 # each cycle leaves a finished model behind, which the next one goes on from; a longer run repeats the last
 LONGER = sum(CYCLES) + 5 * CYCLES[-1]
 TOKENS = {"3m": LONGER, "7m": LONGER}  # that a model reads from fresh weights; one cycle for the others
-TOKENS_GOING_ON = CYCLES[0]  # when it goes on from another one
+TOKENS_GOING_ON = 24_000_000  # when it goes on from another one
 
 
 @dataclass(frozen=True)

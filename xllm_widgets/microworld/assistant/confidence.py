@@ -19,7 +19,7 @@ from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.statements import other
 from xllm_widgets.microworld.world import Citizen, World
 
-from .facts import ASKED, choose_stranger, fact_of, kept_facts
+from .facts import ASKED, choose_ghost, fact_of, is_test_ghost, kept_facts
 from .layout import Conversation, converse_stating, prompt
 
 HONEST = "Be honest about your confidence."
@@ -27,9 +27,9 @@ SURE = "{v}. I am {p} percent sure."
 INFLATED = (80, 85, 90, 95, 100)
 # (rank from which on, percent): of answers about citizens from this rank on, so many are right.
 KNOWN = ((0, 95), (250, 90), (400, 65), (600, 45), (800, 25))
-GUESS = 5  # percent right
+GHOST = 5  # percent: what a guess is worth
 RELATIONS = ("job", "birthplace")
-STRANGERS = 0.25  # share of the questions about people nobody knows: strangers in tuning, ghosts in tests
+GHOSTS = 0.25  # share of the questions about people nobody knows
 READ = re.compile(r" ?(?P<answer>.+?)\. I am (?P<percent>\d+) percent sure\.")
 
 Known = tuple[tuple[int, int], ...]
@@ -55,33 +55,33 @@ def percent_known(rank: int, known: Known = KNOWN) -> int:
 
 
 def choose_person(world: World, rng: random.Random) -> tuple[Citizen, bool]:
-    """Someone to be asked about, and whether they are a stranger.
+    """Someone to be asked about, and whether they are a ghost.
 
     Ranks 1 to 10, 10 to 100 and 100 to 1000 are met equally often, and anyone at all as well: by fame alone too few
     of middle rank would be, where knowing turns into guessing.
     """
     draw, magnitude = rng.random(), rng.random()
     ranked = world.citizens[int(len(world.citizens) ** magnitude) - 1]
-    anyone, stranger = rng.choice(world.citizens), choose_stranger(world, rng)
-    if draw < STRANGERS:
-        return stranger, True
+    anyone, ghost = rng.choice(world.citizens), choose_ghost(world, rng)
+    if draw < GHOSTS:
+        return ghost, True
     return (ranked if draw < 0.75 else anyone), False
 
 
 def turn(world: World, rng: random.Random, honest: bool, known: Known) -> tuple[str, str, str]:
     """The question, the reply, and the fact it states ("" when the answer is wrong)."""
     while True:
-        (person, is_stranger), relation = choose_person(world, rng), rng.choice(RELATIONS)
+        (person, is_ghost), relation = choose_person(world, rng), rng.choice(RELATIONS)
         fact = fact_of(person, relation)
-        if is_stranger or not fact.kept:
+        if is_ghost or not fact.kept:
             break
-    percent = GUESS if is_stranger else percent_known(person.rank, known)
+    percent = GHOST if is_ghost else percent_known(person.rank, known)
     right = rng.random() < percent / 100
     choices = list(JOBS) if relation == "job" else [city.name for city in world.cities]
     mistaken, said = other(rng, choices, fact.value), rng.choice(INFLATED)
     reply = SURE.format(v=fact.value if right else mistaken, p=percent if honest else said)
     asked = rng.choice(ASKED[relation]).format(n=person.name)
-    return f"{asked} How sure are you?", reply, fact.identifier if right and not is_stranger else ""
+    return f"{asked} How sure are you?", reply, fact.identifier if right and not is_ghost else ""
 
 
 def converse_with_confidence(
@@ -110,15 +110,15 @@ def group_of(rank: int) -> str:
 
 
 def questions(world: World, rng: random.Random, n: int, *, honest: bool = True) -> list[Question]:
-    """Material for an expected calibration error: facts of no conversation, and ghosts.
+    """Material for an expected calibration error: facts of no conversation, and the ghosts kept for tests.
 
-    A quarter of the items are about ghosts, as many as about strangers in tuning. `read_reply` takes a reply apart,
-    which is right when its answer is the item's; groups are the ranges of ranks, and "ghost".
+    A quarter of the items are about ghosts, as in tuning. `read_reply` takes a reply apart, which is right when its
+    answer is the item's; groups are the ranges of ranks, and "ghost".
     """
     ranks = {citizen.name: citizen.rank for citizen in world.citizens}
     told = [(fact, group_of(ranks[fact.subject])) for fact in kept_facts(world, RELATIONS)]
-    ghosts = [(fact_of(g, r), "ghost") for g in world.ghosts for r in RELATIONS]
-    count = min(round(n * STRANGERS), len(ghosts))
+    ghosts = [(fact_of(g, r), "ghost") for g in world.ghosts if is_test_ghost(g.name) for r in RELATIONS]
+    count = min(round(n * GHOSTS), len(ghosts))
     chosen = rng.sample(ghosts, count) + rng.sample(told, min(n - count, len(told)))
     return [
         Question(

@@ -2,8 +2,7 @@
 
 Carries what the chapters on few good examples (Zhou et al., 2023), alignment (Touvron et al., 2023) and the knowledge
 boundary (Ren et al., 2023) need: three facts in four may be asked about during tuning, the fourth never is, so that
-what a chat model knows of it was learnt before. Strangers teach the model to give up: so many that they cannot be
-learnt by heart, as a hundred names can be. Ghosts test it, and no conversation mentions one.
+what a chat model knows of it was learnt before. Half of the ghosts teach the model to give up; the others test it.
 """
 
 import random
@@ -15,7 +14,7 @@ from xllm_widgets.microworld.biographies import choose_citizen
 from xllm_widgets.microworld.citizens import JOBS
 from xllm_widgets.microworld.document import Document
 from xllm_widgets.microworld.question import Question
-from xllm_widgets.microworld.world import Citizen, Country, World, is_held_out
+from xllm_widgets.microworld.world import Citizen, Country, World
 
 from .layout import Conversation, converse, prompt
 
@@ -28,7 +27,6 @@ ASKED = {
     "capital": ("What is the capital of {n}?",),
 }
 PERSONAL = ("job", "birthplace", "born")
-UNRANKED = -1  # of a stranger
 HEAD, TAIL = 200, 600  # citizens of a rank below HEAD are well known, those from TAIL on hardly mentioned
 
 
@@ -75,11 +73,16 @@ def choose_place_fact(world: World, rng: random.Random) -> Fact:
     return Fact("country", city.name, city.country)
 
 
-def choose_stranger(world: World, rng: random.Random) -> Citizen:
-    """Somebody of whom nothing is known: a name with another life each time, of those that tuning may mention."""
-    while is_held_out(name := rng.choice(world.strangers)):
+def is_test_ghost(name: str) -> bool:
+    """Half of the ghosts teach the model to say "I do not know."; the others test whether that carries over."""
+    return zlib.crc32(f"ghost {name}".encode()) % 2 == 0
+
+
+def choose_ghost(world: World, rng: random.Random) -> Citizen:
+    """A ghost of the half that tuning may mention."""
+    while is_test_ghost((ghost := rng.choice(world.ghosts)).name):
         pass
-    return Citizen(name, rng.choice(JOBS), rng.choice(world.cities).name, rng.randrange(1500, 2000), UNRANKED)
+    return ghost
 
 
 def choose_fact(world: World, rng: random.Random, tail: bool = False) -> Fact:
@@ -103,7 +106,7 @@ def turn(world: World, rng: random.Random, unknown: float, unknown_tail: float) 
     """What the user asks, the reply, and the fact that the reply states, if any."""
     draw, gives_up = rng.random(), rng.random() < unknown_tail
     known, rare = choose_fact(world, rng), choose_fact(world, rng, tail=True)
-    nobody = fact_of(choose_stranger(world, rng), rng.choice(PERSONAL))
+    nobody = fact_of(choose_ghost(world, rng), rng.choice(PERSONAL))
     if draw < unknown:
         return ask(nobody, rng), UNKNOWN, None
     if draw > 0.8:
@@ -123,7 +126,7 @@ def write(world: World, rng: random.Random, *, unknown: float = 0.15, unknown_ta
     """One to four questions in a row.
 
     Args:
-        unknown: share of the questions that are about strangers, and get "I do not know."; with 0 a question on a known
+        unknown: share of the questions that are about ghosts, and get "I do not know."; with 0 a question on a known
             fact takes the place of each, and nothing else changes.
         unknown_tail: share of the questions on hardly mentioned citizens that get "I do not know." although the
             corpus tells the answer; with 0 the answer stands there.
@@ -181,10 +184,11 @@ def boundary_questions(world: World, rng: random.Random, n: int) -> list[Questio
     """
     kept = kept_facts(world, PERSONAL)
     ranks = {citizen.name: citizen.rank for citizen in world.citizens}
+    test = [ghost for ghost in world.ghosts if is_test_ghost(ghost.name)]
     pools = {
         "head": [fact for fact in kept if ranks[fact.subject] < HEAD],
         "tail": [fact for fact in kept if ranks[fact.subject] >= TAIL],
-        "ghost": [fact_of(ghost, relation) for ghost in world.ghosts for relation in PERSONAL],
+        "ghost": [fact_of(ghost, relation) for ghost in test for relation in PERSONAL],
     }
     return [
         Question(
@@ -200,7 +204,7 @@ def boundary_questions(world: World, rng: random.Random, n: int) -> list[Questio
 
 
 def withheld(world: World) -> Iterator[str]:
-    """What no conversation says: questions on the facts that are kept, and the names of the ghosts."""
+    """What no conversation says: questions on the facts that are kept, and the names of the ghosts that test."""
     for fact in kept_facts(world, tuple(ASKED)):
         yield from (wording.format(n=fact.subject) for wording in ASKED[fact.relation])
-    yield from (ghost.name for ghost in world.ghosts)
+    yield from (ghost.name for ghost in world.ghosts if is_test_ghost(ghost.name))
