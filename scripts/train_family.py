@@ -32,6 +32,8 @@ FAMILY = [
         ("noflip", 0, ("0.3m",)),
         ("two-way", 0, ("0.1m", "0.3m")),
         ("deleted", 0, ("0.1m", "0.3m")),
+        ("deleted", 1, ("0.3m",)),
+        ("deleted", 2, ("0.3m",)),
         ("shuffled-names", 0, ("0.1m", "0.3m")),
         ("faithful", 0, ("0.3m",)),
     )
