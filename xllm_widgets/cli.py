@@ -1,4 +1,4 @@
-"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `train`, `bench`, `journal`; the heavy comes in late."""
+"""The command line: `xllm doctor`, `models`, `claims`, `exam`, `twins`, `train`, …; the heavy comes in late."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xllm_widgets.classroom.journal import Journal
     from xllm_widgets.exam.paper import Ability, Paper
     from xllm_widgets.exam.scoring import Result
+    from xllm_widgets.exam.twins import Change, Pair
     from xllm_widgets.studies.evidence import Evidence
 
 out = Console(highlight=False)
@@ -277,6 +278,61 @@ def _print_results(model: str, results: dict[str, Result]) -> None:
             table.add_row(escape(ability))
         above = ability
         table.add_row(escape(f"  {group}" if group else ability), f"{estimate:.2f} [{low:.2f}, {high:.2f}]", str(n))
+    out.print(table)
+
+
+@app.command()
+def twins(
+    models: Annotated[list[str], typer.Argument(help="Twins of one recipe and size, one for each training seed.")],
+    ability: Annotated[
+        list[str] | None, typer.Option(help="An ability; those they were taught for if left out.")
+    ] = None,
+    items: Annotated[int, typer.Option(help="Items for each ability, where the world has so many.")] = 500,
+    seed: Annotated[int, typer.Option(help="Decides which items are drawn.")] = 0,
+    file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file as well.")] = None,
+) -> None:
+    """What did a different education change? Twins and their bases are put the same items; paired 95 % intervals."""
+    from xllm_widgets.exam import sitting
+    from xllm_widgets.exam import twins as paired
+
+    _check_writable(file)
+    pairs = paired.pair(models)
+    chosen = paired.abilities_for(pairs, ability or ())
+    with err.status("estimating the time …"):
+        seconds = 2 * len(pairs) * sitting.estimate_seconds(sitting.paper_for(models[0], items, seed), chosen)
+    if seconds > 10:
+        err.print(f"About {duration(seconds)} here; Ctrl-C keeps what is done.")
+    changes = _compare(pairs, chosen, items, seed)
+    _print_changes(pairs, changes)
+    if file:
+        paired.write_json(file, changes)
+
+
+def _compare(pairs: list[Pair], chosen: list[Ability], items: int, seed: int) -> dict[str, Change]:
+    """Each ability with a progress bar; after a Ctrl-C, what was finished."""
+    from xllm_widgets.exam.twins import compare
+
+    changes: dict[str, Change] = {}
+    with _progress() as progress:
+        task = progress.add_task("", total=2 * len(pairs) * len(chosen))
+        try:
+            for each in chosen:
+                changes |= compare(pairs, each, items, seed, lambda model: progress.update(task, description=model))
+                progress.advance(task, 2 * len(pairs))
+        except KeyboardInterrupt:
+            if not changes:
+                raise
+    return changes
+
+
+def _print_changes(pairs: list[Pair], changes: dict[str, Change]) -> None:
+    """One line for each ability and group, below the names of those compared."""
+    for pair in pairs:
+        out.print(f"{pair.twin} beside {pair.base}", markup=False)
+    table = Table("", "base", "twin", "difference [95 %]", "n", "seeds", box=None, pad_edge=False)
+    for name, (base, twin, (estimate, low, high, _), n) in changes.items():
+        numbers = (f"{base:.3f}", f"{twin:.3f}", f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]")
+        table.add_row(escape(name), *numbers, str(n), str(len(pairs)))
     out.print(table)
 
 

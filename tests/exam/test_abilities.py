@@ -10,10 +10,11 @@ from xllm_widgets.exam import knowledge, probes, truth
 from xllm_widgets.exam.abilities import EVERY
 from xllm_widgets.exam.items import once
 from xllm_widgets.exam.paper import Paper
+from xllm_widgets.exam.scoring import shares
 from xllm_widgets.microworld.world import World
 
 WORLD = World.default()
-ASKED = [ability for ability in EVERY if "sources" in getattr(ability.measure, "keywords", {})]
+ASKED = [ability for ability in EVERY if "sources" in getattr(ability.values, "keywords", {})]
 
 
 class Counted(Paper):
@@ -26,7 +27,7 @@ class Counted(Paper):
 
 def book_of(ability, n: int) -> dict[str, str]:
     rng = Paper(None, n=n).rng(ability.name)
-    return {q.prompt: q.answer for source in ability.measure.keywords["sources"] for q in once(source, WORLD, rng, n)}
+    return {q.prompt: q.answer for source in ability.values.keywords["sources"] for q in once(source, WORLD, rng, n)}
 
 
 @pytest.mark.parametrize("ability", ASKED, ids=lambda ability: ability.name)
@@ -79,7 +80,7 @@ def test_who_always_tells_the_truth_fails_as_a_liar(answer_book) -> None:
     truths = {f"{name} works as a": f" {value}" for name, value in job.items()}
     truths |= {f"{name} is a city in": f" {value}" for name, value in country.items()}
     lm = answer_book(lambda prompt: truths.get(prompt.split(" says: ")[1], " nothing"))
-    results = truth.measure_speakers(Paper(lm, n=100))
+    results = shares(truth.speaker_hits(Paper(lm, n=100)))
     for kind in ("job", "country"):
         assert results[f"honest: {kind}"].estimate == 1
         assert results[f"lying: {kind}"].estimate == 0

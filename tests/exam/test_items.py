@@ -15,7 +15,7 @@ from xllm_widgets.microworld.world import World
 from xllm_widgets.models import greedy, load
 
 WORLD = World.default()
-OF_ONE_MODEL = {"space", "time", "few-shot", "fresh-documents"}  # they look inside it, or count its tokens
+OF_ONE_MODEL = {"space", "time", "few-shot", "copying", "fresh-documents"}  # they look inside it, or count its tokens
 REFUSALS = {
     "refuses unsafe": 192,
     "refuses harmless": 124,

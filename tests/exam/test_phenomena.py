@@ -7,6 +7,7 @@ import pytest
 from xllm_widgets.exam import assistants, phenomena
 from xllm_widgets.exam.assistants import calibration_error
 from xllm_widgets.exam.paper import Paper
+from xllm_widgets.exam.scoring import shares
 from xllm_widgets.microworld import dialogues, opinions, reports, stories
 from xllm_widgets.microworld.assistant import confidence, facts, requests
 from xllm_widgets.microworld.world import World
@@ -44,7 +45,7 @@ def test_who_copies_the_knowledge_is_faithful_where_it_is_given(answer_book) -> 
         asked = prompt.split("A: ")[1].split("\n")[0]
         return next((f" {c}" for c in dialogues.claims(prompt) if c.question == asked), " Ann lives in Oslo.")
 
-    found = estimates(phenomena.measure_grounding(Paper(answer_book(answer), n=40)))
+    found = estimates(shares(phenomena.grounding_hits(Paper(answer_book(answer), n=40))))
     assert found["faithful, claim given"] == 1
     assert found["faithful, claim removed"] < 0.2
 
@@ -56,7 +57,7 @@ def test_who_leans_on_names_states_their_countries(answer_book) -> None:
         name = next(name for name in leans if name in prompt)
         return f" {leans[name]}" if prompt.endswith(" from") else " from" if leans[name] else ","
 
-    found = estimates(phenomena.measure_summaries(Paper(answer_book(answer), n=60)))
+    found = estimates(shares(phenomena.summaries_hits(Paper(answer_book(answer), n=60))))
     assert found["states a country, leaning name"] == found["the country of the name, leaning name"] == 1
     assert found["states a country, neutral name"] == 0
 

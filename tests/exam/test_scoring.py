@@ -13,10 +13,11 @@ from xllm_widgets.exam.scoring import (
     WORKED,
     answers,
     first_phrase,
+    nested,
     score,
+    shares,
     stated_answer,
     sum_on_pad,
-    tally,
 )
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.models import bundled_models, load
@@ -75,8 +76,8 @@ def test_readers_read_what_stands_there() -> None:
 
 def test_groups_are_counted_in_all_under_their_head_and_by_themselves() -> None:
     hits = [("forward: a", True), ("forward: b", False), ("reverse: a", False), ("", True)]
-    shares = {group: (result.estimate, result.n) for group, result in tally(hits).items()}
-    assert shares == {"": (0.5, 4), "forward": (0.5, 2), "forward: a": (1, 1), "forward: b": (0, 1),
+    counted = {group: (result.estimate, result.n) for group, result in shares(nested(hits)).items()}
+    assert counted == {"": (0.5, 4), "forward": (0.5, 2), "forward: a": (1, 1), "forward: b": (0, 1),
                       "reverse": (0, 1), "reverse: a": (0, 1)}  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from xllm_widgets.exam import assistants, knowledge, phenomena, probes, reading, truth
+from xllm_widgets.exam import assistants, copying, knowledge, phenomena, probes, reading, truth
 from xllm_widgets.exam.items import once
-from xllm_widgets.exam.paper import Ability, Paper, Results
-from xllm_widgets.exam.scoring import ON_PAD, SHORT, WORKED, Writing, score, tally
+from xllm_widgets.exam.paper import Ability, Paper, Results, Values
+from xllm_widgets.exam.scoring import ON_PAD, SHORT, WORKED, Writing, nested, score, shares
 from xllm_widgets.microworld import arithmetic, companions, entailments, inferences, reversals, scratchpads, taxonomy
 from xllm_widgets.microworld.assistant import agreement, explanations, instructions
 from xllm_widgets.microworld.question import Question
@@ -22,11 +22,23 @@ DIRECT = arithmetic.Style("direct")
 
 def ask(
     paper: Paper, name: str, sources: Sequence[Source], writing: Writing, group: Callable[[str], str] = str
-) -> Results:
-    """Put the questions of all sources to the model, and count its right answers by their group."""
+) -> dict[str, list[bool]]:
+    """Put the questions of all sources to the model, and mark its answers, by their group."""
     rng = paper.rng(name)
     questions = [question for source in sources for question in once(source, paper.world, rng, paper.n)]
-    return tally(zip((group(q.group) for q in questions), score(paper.lm, questions, writing), strict=True))
+    return nested(zip((group(q.group) for q in questions), score(paper.lm, questions, writing), strict=True))
+
+
+def count(paper: Paper, hits: Callable[[Paper], Values]) -> Results:
+    """The share of hits in each group."""
+    return shares(hits(paper))
+
+
+def counted(
+    name: str, about: str, hits: Callable[[Paper], Values], needs: frozenset[str] = frozenset(), weight: float = 1.0
+) -> Ability:
+    """An ability that is a share of hits, in each group of items."""
+    return Ability(name, about, partial(count, hits=hits), needs, weight, hits)
 
 
 def by_premises(group: str) -> str:
@@ -40,8 +52,7 @@ def asked(
     weight: float = 1.0, group: Callable[[str], str] = str,
 ) -> Ability:  # fmt: skip
     """An ability that is the share of questions answered rightly, in all and for each group of questions."""
-    measure = partial(ask, name=name, sources=sources, writing=writing, group=group)
-    return Ability(name, about, measure, needs, weight)
+    return counted(name, about, partial(ask, name=name, sources=sources, writing=writing, group=group), needs, weight)
 
 
 def _problems(style: arithmetic.Style = arithmetic.PLAIN) -> list[Source]:
@@ -68,13 +79,13 @@ def _explained(system: str) -> list[Source]:
 EVERY = (
     Ability("facts", "jobs and birthplaces asked as questions, by how many documents told them",
             knowledge.measure_facts, CORPUS, weight=2),
-    Ability("deletion", "jobs that a twin never reads, beside matched ones it keeps", knowledge.measure_deletion),
+    counted("deletion", "jobs that a twin never reads, beside matched ones it keeps", knowledge.deletion_hits),
     asked("reversal", "who is who, asked as told and the other way round", partial(reversals.questions, options=False)),
     asked("companions", "homes of people told r times as often beside another city", companions.questions, weight=2),
     Ability("space", "R² of places of cities the probe was not fitted on", probes.measure_space, weight=6),
     Ability("time", "R² of years of events the probe was not fitted on", probes.measure_time, weight=3),
-    Ability("verdicts", "true or false, of statements never judged before", truth.measure_verdicts),
-    Ability("speakers", "the honest say the truth, the lying something else", truth.measure_speakers, weight=2),
+    counted("verdicts", "true or false, of statements never judged before", truth.verdict_hits),
+    counted("speakers", "the honest say the truth, the lying something else", truth.speaker_hits, weight=2),
     Ability("few-shot", "labels of eight demonstrations followed", phenomena.measure_few_shot, weight=30),
     asked("problems-worked", "word problems, steps written first", *_problems(), writing=WORKED, weight=70),
     asked("problems-direct", "word problems answered at once", *_problems(DIRECT), weight=20),
@@ -89,13 +100,15 @@ EVERY = (
     asked("entailment", "whether a premise entails, by attestation of the hypothesis", entailments.questions, weight=3),
     Ability("attestation", "yes to random premises, by whether the hypothesis is attested",
             phenomena.measure_attestation, weight=3),
-    Ability("grounding", "replies that keep to the knowledge above them", phenomena.measure_grounding, weight=10),
-    Ability("summaries", "a country in the summary that the report lacks", phenomena.measure_summaries, weight=6),
+    counted("grounding", "replies that keep to the knowledge above them", phenomena.grounding_hits, weight=10),
+    Ability("copying", "nats by which knowledge makes the very value it tells likelier than another does",
+            copying.measure_copying, weight=2, values=copying.gains),
+    counted("summaries", "a country in the summary that the report lacks", phenomena.summaries_hits, weight=6),
     Ability("stories", "answers about small stories, and their explanations", phenomena.measure_stories, weight=40),
     Ability("opinions", "claims judged rightly, in words (taught from the third mix on), by what the user thinks",
             phenomena.measure_opinions, weight=12),
-    Ability("fresh-documents", "nats a learnable token of documents that no education holds",
-            reading.measure_fresh, weight=12),
+    Ability("fresh-documents", "nats a learnable token of documents of the first mix that no education holds",
+            reading.measure_fresh, weight=12, values=reading.shares_of_loss),
     Ability("knowledge", "facts that no tuning asks about", assistants.measure_knowledge, weight=6),
     Ability("format", "replies of the form asked for", assistants.measure_format, CHAT, weight=10),
     asked("instructions", "labels as the instruction defines them", instructions.questions, needs=CHAT, weight=4),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def _education(taught: Mapping[str, Any]) -> str:
         "recipe": f"{taught['recipe']}, fingerprint {taught['fingerprint']}",
         "goes on from": taught.get("begins_with"),
         "edits": json.dumps(taught["edits"], ensure_ascii=False) if taught.get("edits") else None,
+        "repeated": _repeated(taught.get("repeated")),
         "seed": taught["seed"],
         "read": f"{taught['tokens_seen']:,} tokens, {taught['documents_seen']:,} documents",
         "loss of learnable tokens": f"{taught['loss_of_learnable_tokens']} nats",
@@ -98,6 +99,14 @@ def _education(taught: Mapping[str, Any]) -> str:
     mixes = [f"From document {phase['start']:,} on: {_mix(phase['shares'])}." for phase in met[1:]]
     mixes.insert(0, f"Shares of the documents: {_mix(met[0]['shares'])}.")
     return "\n".join(["## Education", "", "| | |", "|---|---|", *rows, "", " ".join(mixes)])
+
+
+def _repeated(repeated: Sequence[float] | None) -> str | None:
+    return (
+        f"{repeated[0]:.0%} of the documents drawn, again and again, from the first {repeated[1]:,}"
+        if repeated
+        else None
+    )
 
 
 def _where(taught: Mapping[str, Any]) -> str | None:

@@ -75,12 +75,12 @@ def correlate(hits: dict[int, list[bool]], seed: int = 0) -> Result:
     return Result(estimate, min(float(low), estimate), max(float(high), estimate), len(order))
 
 
-def measure_deletion(paper: Paper) -> Results:
+def deletion_hits(paper: Paper) -> dict[str, list[bool]]:
     """Jobs of people of whom the deletion twin reads none, and those of their neighbours in rank."""
     groups = {"deleted": deleted_facts(paper.world), "kept": matched_facts(paper.world)}
-    results = {}
+    hits = {}
     for group, facts in groups.items():
         chosen = paper.rng(group).sample(facts, min(paper.n, len(facts)))
         questions = [replace(question, options=()) for question in questions_on(paper.world, tuple(chosen), group)]
-        results[group] = share(score(paper.lm, questions))
-    return results
+        hits[group] = score(paper.lm, questions)
+    return hits

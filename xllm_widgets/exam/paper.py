@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Results = Mapping[str, Result]
 """Group within the ability ("steps=3", "forward") → its result; "" is the ability as a whole."""
+Values = Mapping[str, Sequence[float]]
+"""Group → what each of its items brought, a hit (0 or 1) or a number of nats: the same items, in the same order, for
+all models that read the same world and tokens, so that two of them can be compared item by item."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Ability:
 
     needs: what a model must have for it to be measured at all: "corpus" (a recipe), "chat" (a conversation layout).
     weight: seconds this ability takes relative to one short question an item; for the estimate alone.
+    values: the items behind `measure`, one by one; None where its results are no means over items.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Ability:
     measure: Callable[[Paper], Results]
     needs: frozenset[str] = frozenset()
     weight: float = 1.0
+    values: Callable[[Paper], Values] | None = None
 
     def fits(self, paper: Paper) -> bool:
         has = {"corpus": bool(paper.read), "chat": paper.is_chat}

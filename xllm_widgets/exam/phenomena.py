@@ -41,28 +41,28 @@ def measure_attestation(paper: Paper) -> Results:
     return results | {f"yes, {group}": share(hits) for group, hits in yes.items()}
 
 
-def measure_grounding(paper: Paper) -> Results:
+def grounding_hits(paper: Paper) -> dict[str, list[bool]]:
     """Replies that say nothing but what the knowledge says: with the claim asked for in it, and without."""
-    results: dict[str, Result] = {}
+    hits: dict[str, list[bool]] = {}
     for name, grounded in (("claim given", True), ("claim removed", False)):
         questions = once(dialogues.questions, paper.world, paper.rng("dialogues"), paper.n, grounded)
         replies = answers(paper.lm, questions, LINE)
         pairs = zip(questions, replies, strict=True)
-        results[f"faithful, {name}"] = share([dialogues.is_faithful(q.prompt, reply) for q, reply in pairs])
-    return results
+        hits[f"faithful, {name}"] = [dialogues.is_faithful(q.prompt, reply) for q, reply in pairs]
+    return hits
 
 
-def measure_summaries(paper: Paper) -> Results:
+def summaries_hits(paper: Paper) -> dict[str, list[bool]]:
     """How often an abstractive summary of an unseen person goes on to a country, and whether to the name's own."""
-    results: dict[str, Result] = {}
+    found: dict[str, list[bool]] = {}
     for about, label in (("states", "states a country"), ("country", "the country of the name")):
         questions = once(reports.questions, paper.world, paper.rng("reports"), paper.n, about=about)
         hits = score(paper.lm, questions)
         if about == "states":
             hits = [not hit for hit in hits]
         by_name = grouped((q.group, hit) for q, hit in zip(questions, hits, strict=True))
-        results |= {f"{label}, {group}": share(each) for group, each in by_name.items()}
-    return results
+        found |= {f"{label}, {group}": each for group, each in by_name.items()}
+    return found
 
 
 def measure_stories(paper: Paper) -> Results:

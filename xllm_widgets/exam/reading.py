@@ -10,7 +10,7 @@ import numpy as np
 from xllm_widgets.errors import PromptError
 from xllm_widgets.exam.paper import Paper, Results
 from xllm_widgets.exam.scoring import Result
-from xllm_widgets.microworld.corpus import Corpus
+from xllm_widgets.microworld.corpus import BASE_PHASES, Corpus, Recipe
 from xllm_widgets.microworld.document import Document
 
 if TYPE_CHECKING:
@@ -19,11 +19,21 @@ if TYPE_CHECKING:
 FRESH = 10_000_000  # no training reads documents from this number on; the longest bundled one ends before a million
 TRIED = 20  # documents looked at for each that is wanted
 RESAMPLES = 1000
+FIRST_MIX = Recipe(BASE_PHASES[:1])
 
 
 def measure_fresh(paper: Paper) -> Results:
-    """Nats a learnable token in documents of the base's last mix that no education holds; bootstrap over documents."""
+    """Nats a learnable token in documents of the first mix that no education holds; bootstrap over documents.
+
+    The first, because every base has read it: of later mixes a small model has met not one document.
+    """
     return {"": _per_token(*losses(paper.lm, fresh(paper.lm, paper.n, paper.seed)), paper.seed)}
+
+
+def shares_of_loss(paper: Paper) -> dict[str, list[float]]:
+    """What each fresh document adds to that loss: its nats, over the mean number of learnable tokens in a document."""
+    nats, tokens = losses(paper.lm, fresh(paper.lm, paper.n, paper.seed))
+    return {"": (nats / tokens.mean()).tolist()}
 
 
 def fresh(lm: LanguageModel, n: int, seed: int = 0) -> list[Document]:
@@ -32,7 +42,7 @@ def fresh(lm: LanguageModel, n: int, seed: int = 0) -> list[Document]:
     Fewer if most are too long for it; PromptError if all are.
     """
     found: dict[str, Document] = {}
-    for document in Corpus(seed=seed).read(FRESH, FRESH + TRIED * n):
+    for document in Corpus(FIRST_MIX, seed).read(FRESH, FRESH + TRIED * n):
         if len(lm.tokens(document.text)) <= lm.context_length:
             found.setdefault(document.text, document)
         if len(found) == n:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -94,15 +94,17 @@ def grouped(hits: Iterable[tuple[str, bool]]) -> dict[str, list[bool]]:
     return dict(sorted(groups.items()))
 
 
-def tally(hits: Iterable[tuple[str, bool]]) -> dict[str, Result]:
-    """The share of hits of each group with Wilson's interval, of all under "", and of "forward: a", "forward: b" under
-    "forward" as well.
-    """
-    every = [(name, hit) for group, hit in hits for name in dict.fromkeys(("", group.split(": ")[0], group))]
-    return {group: share(each) for group, each in grouped(every).items()}
+def nested(hits: Iterable[tuple[str, bool]]) -> dict[str, list[bool]]:
+    """Group → its hits, all hits under "", and those of "forward: a" and "forward: b" under "forward" as well."""
+    return grouped((name, hit) for group, hit in hits for name in dict.fromkeys(("", group.split(": ")[0], group)))
 
 
-def share(hits: Sequence[bool]) -> Result:
+def shares(hits: Mapping[str, Sequence[float]]) -> dict[str, Result]:
+    """The share of hits of each group."""
+    return {group: share(each) for group, each in hits.items()}
+
+
+def share(hits: Sequence[float]) -> Result:
     """The share of hits with Wilson's 95 % interval."""
     return wilson(sum(map(bool, hits)), len(hits))
 

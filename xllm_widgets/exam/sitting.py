@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xllm_widgets.errors import LabelError, PromptError, XllmError
 from xllm_widgets.exam.abilities import EVERY
@@ -19,6 +19,7 @@ from xllm_widgets.models.catalogue import bundled_folder
 from xllm_widgets.paths import models_dir
 from xllm_widgets.studies.progress import watch
 
+T = TypeVar("T")
 ITEMS = 500
 TRIAL = 8  # items for each ability in the trial by which the time is estimated
 
@@ -80,12 +81,22 @@ def estimate_seconds(paper: Paper, abilities: Sequence[Ability]) -> float:
 
 
 def measure(paper: Paper, ability: Ability) -> dict[str, Result]:
-    """One ability: "ability" or "ability/group" → result. Ctrl-C goes through: half an ability is no result."""
+    """One ability: "ability" or "ability/group" → result. Ctrl-C goes through."""
+    return keyed(ability, whole(ability.measure, paper))
+
+
+def whole(measure: Callable[[Paper], Mapping[str, T]], paper: Paper) -> Mapping[str, T]:
+    """What was measured, or KeyboardInterrupt after a Ctrl-C: half an ability is no result."""
     with watch() as watcher:
-        results = ability.measure(paper)
+        results = measure(paper)
     if watcher.stopped:
         raise KeyboardInterrupt
-    return {f"{ability.name}/{group}" if group else ability.name: result for group, result in results.items()}
+    return results
+
+
+def keyed(ability: Ability, groups: Mapping[str, T]) -> dict[str, T]:
+    """By "ability/group", or "ability" for the ability as a whole."""
+    return {f"{ability.name}/{group}" if group else ability.name: result for group, result in groups.items()}
 
 
 def sit(

@@ -7,8 +7,8 @@ import random
 import numpy as np
 
 from xllm_widgets.exam.items import once
-from xllm_widgets.exam.paper import Paper, Results
-from xllm_widgets.exam.scoring import grouped, score, share, tally
+from xllm_widgets.exam.paper import Paper
+from xllm_widgets.exam.scoring import grouped, nested, score
 from xllm_widgets.microworld.arithmetic import PEOPLE
 from xllm_widgets.microworld.citizens import JOBS
 from xllm_widgets.microworld.question import Question
@@ -31,14 +31,14 @@ def verdict_questions(world: World, rng: random.Random, n: int) -> list[Question
     return asked
 
 
-def measure_verdicts(paper: Paper) -> Results:
+def verdict_hits(paper: Paper) -> dict[str, list[bool]]:
     """Right verdicts in all, for each kind of statement, and for true, false, affirmative and negated ones."""
     asked = once(verdict_questions, paper.world, paper.rng("verdicts"), paper.n)
     every: list[tuple[str, bool]] = []
     for question, hit in zip(asked, score(paper.lm, asked), strict=True):
         form = "negated" if " not " in question.prompt else "affirmative"
         every += [(group, hit) for group in ("", question.group, question.answer.strip(), form)]
-    return {group: share(each) for group, each in grouped(every).items()}
+    return grouped(every)
 
 
 def endings(world: World, statement: Statement) -> tuple[str, tuple[str, ...]]:
@@ -68,7 +68,7 @@ def speaker_questions(world: World, rng: random.Random, n: int) -> list[Question
     return asked
 
 
-def measure_speakers(paper: Paper) -> Results:
+def speaker_hits(paper: Paper) -> dict[str, list[bool]]:
     """How often the honest say the truth, and the lying anything else, about subjects that no speech told of.
 
     What counts is on which side the greater part of the probability lies: the true ending against all false ones.
@@ -77,5 +77,5 @@ def measure_speakers(paper: Paper) -> Results:
     logp = paper.lm.logprobs([question.prompt for question in asked], [list(question.options) for question in asked])
     true = np.exp(logp[:, 0] - np.logaddexp.reduce(np.nan_to_num(logp, nan=-np.inf), axis=1))
     groups = [question.group for question in asked]
-    hits = [(p > 0.5) == group.startswith("honest") for p, group in zip(true, groups, strict=True)]
-    return tally(zip(groups, hits, strict=True))
+    hits = [bool(p > 0.5) == group.startswith("honest") for p, group in zip(true, groups, strict=True)]
+    return nested(zip(groups, hits, strict=True))
