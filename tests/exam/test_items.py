@@ -5,14 +5,16 @@ from collections import Counter
 
 import pytest
 
-from xllm_widgets.exam import knowledge, phenomena
+from xllm_widgets.exam import knowledge, phenomena, sitting
 from xllm_widgets.exam.abilities import EVERY
+from xllm_widgets.exam.headlines import read_json
 from xllm_widgets.exam.items import DRAWS, distinct, once
 from xllm_widgets.exam.paper import Paper
+from xllm_widgets.exam.scoring import Result
 from xllm_widgets.microworld import opinions
 from xllm_widgets.microworld.question import Question
 from xllm_widgets.microworld.world import World
-from xllm_widgets.models import greedy, load
+from xllm_widgets.models import bundled_models, greedy, load
 
 WORLD = World.default()
 OF_ONE_MODEL = {"space", "time", "few-shot", "copying", "fresh-documents"}  # they look inside it, or count its tokens
@@ -61,6 +63,17 @@ class Attentive:
         return self.lm.generate(prompts, *rest, **knobs)
 
 
+def outdated(results: dict[str, Result]) -> set[str]:
+    """Bundled models whose cards were written when other items were drawn: another number of them in some group."""
+    cards = {name: read_json(sitting.folder_of(name)) for name in bundled_models()}
+    return {
+        name
+        for name, card in cards.items()
+        for key, result in results.items()
+        if key in card and card[key]["n"] != result.n
+    }
+
+
 def repeated(calls: list[list[str]]) -> list[str]:
     return [prompt for prompts in calls for prompt, times in Counter(prompts).items() if times > 1]
 
@@ -73,6 +86,8 @@ def test_five_hundred_items_are_five_hundred_different_ones(answer_book, ability
     assert repeated(lm.calls) == []
     for group, n in WHOLE.get(ability.name, {}).items():
         assert results[group].n == n
+    if ability.values:
+        assert outdated(sitting.keyed(ability, results)) == set()
 
 
 @pytest.mark.parametrize("ability", [a for a in EVERY if not a.needs], ids=lambda ability: ability.name)
