@@ -36,6 +36,9 @@ FAMILY = [
         ("deleted", 2, ("0.3m",)),
         ("shuffled-names", 0, ("0.1m", "0.3m")),
         ("faithful", 0, ("0.3m",)),
+        ("unfaithful-30", 0, ("0.3m",)),
+        *(("unfaithful-60", seed, ("0.3m",)) for seed in range(3)),
+        *((f"repeated-{times}", seed, ("0.3m",)) for seed in range(3) for times in (10, 100, 1000)),
     )
     for size in sizes
 ]
