@@ -51,14 +51,14 @@ def test_models_lists_what_each_was_taught(models: Path) -> None:
     (twin / "checkpoints" / "2M" / "config.json").write_text("{}")
     result = run("models")
     assert result.exit_code == 0
-    rows = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
+    rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[0] == ["model", "size", "read", "ages", "MB"]
     assert ["pebble-0.3m-noflip", "0.29M", "8M", "1", "0.5"] in rows
     assert ["pebble-1m", "1.07M", "16M", "–", "0.5"] in rows
 
 
 def test_models_says_whole_names_in_a_narrow_terminal(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_model(models, "pebble-0.3m-shuffled-names", parameters=290_000, tokens_seen=8_000_000)
+    folder = write_model(models, "pebble-0.3m-repeated-1000-seed1", parameters=381_376, tokens_seen=8_000_000)
     found = {
         key: {"estimate": 0.5} for key in ("facts/head", "verdicts", "problems-worked/steps=3", "few-shot/flipped")
     }
@@ -66,7 +66,8 @@ def test_models_says_whole_names_in_a_narrow_terminal(models: Path, monkeypatch:
     monkeypatch.setattr(cli, "out", cli.Console(highlight=False, width=80))
     lines = run("models").stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert any(line.startswith("pebble-0.3m-shuffled-names ") and line.count("50%") == 4 for line in lines)
+    assert "…" not in "".join(lines)
+    assert any(line.startswith("pebble-0.3m-repeated-1000-seed1 ") and line.count("50%") == 4 for line in lines)
 
 
 def test_models_shows_a_dash_for_what_nobody_wrote_down(models: Path) -> None:

@@ -97,12 +97,11 @@ def models() -> None:
         raise XllmError("No bundled models were found; install xllm-widgets again, or clone it afresh.")
     examined = {name: headlines(bundled_folder(name)) for name in names}
     shown = list(dict.fromkeys(column for each in examined.values() for column in each))
-    table = Table(
-        box=None, pad_edge=False
-    )  # fits 80 columns: what a name says already, size, twin and seed, is left out
+    # Fits 80 columns: one blank between, and what a name says already, twin and seed, is left out.
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("model", no_wrap=True)
     for column in ("size", "read", "ages", *shown, "MB"):
-        table.add_column(column, justify="right")
+        table.add_column(column.replace(" ", "\n"), justify="right")
     for name in names:
         taught = recipe(name) or {}
         cells = [_short(taught.get("parameters")), _short(taught.get("tokens_seen"))]

@@ -132,6 +132,16 @@ def test_a_model_out_of_reach_names_the_bundled_ones(bundle: Path, name: str) ->
     one_sentence(caught.value)
 
 
+def test_of_many_bundled_ones_a_sentence_names_a_few_the_closest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "bundled_models", lambda: [f"pebble-{i}m" for i in range(30)])
+    with pytest.raises(ModelNotFound) as caught:
+        load("pebble-23")
+    listed = one_sentence(caught.value).split(": ")[1]
+    assert listed.startswith("pebble-23m, ")
+    assert listed.count("pebble-") == 6
+    assert listed.endswith(" and 24 more, which `xllm models` lists.")
+
+
 def test_a_hub_that_does_not_answer(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the hub switched on, a network that refuses ends in the same sentence."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)

@@ -19,6 +19,7 @@ from .language_model import LanguageModel
 _HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 _SMALL = 100_000_000  # below this many parameters, 16-bit numbers save nothing worth their rounding
 _HUB_SECONDS = 4.0
+_NAMED = 6  # models named in a sentence about one that is not there
 
 
 def load(
@@ -65,13 +66,14 @@ def _locate(name: str) -> tuple[str, str]:
 
 
 def _alternatives(name: str) -> str:
-    """What can be had instead, the closest names first."""
+    """What can be had instead: the closest names first, then the smallest, as many as one sentence bears."""
     names = bundled_models()
+    if not names:
+        return "no bundled models are installed."
     close = difflib.get_close_matches(name.split("/")[-1], names, 3, 0.5)
-    listed = close + [n for n in names if n not in close]
-    return (
-        f"bundled and ready without a network: {', '.join(listed)}." if listed else "no bundled models are installed."
-    )
+    listed = (close + [n for n in names if n not in close])[:_NAMED]
+    more = f" and {len(names) - _NAMED} more, which `xllm models` lists" if len(names) > _NAMED else ""
+    return f"bundled and ready without a network: {', '.join(listed)}{more}."
 
 
 def _ask_hub(name: str) -> None:
