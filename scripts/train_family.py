@@ -8,7 +8,9 @@ Each is what `xllm train` makes, in `runs/`; a Ctrl-C loses nothing, the same co
 its base, so that comes first. The time is told before each.
 
 A twin is small where the effect shows there; where the small one's card says that it hardly does, a larger one is to
-stand beside it. What the twin without unfaithful replies does is on its card too, and not what one would think.
+stand beside it. At 0.3M whether a model learns to look things up in its prompt is a matter of chance, so that one twin
+by itself says little about copying or faithful replies: those of repeated data and of unfaithful replies have three
+training seeds, and `xllm twins` tells how far these differ.
 """
 
 import argparse
@@ -36,7 +38,6 @@ FAMILY = [
         ("deleted", 2, ("0.3m",)),
         ("shuffled-names", 0, ("0.1m", "0.3m")),
         ("faithful", 0, ("0.3m",)),
-        ("unfaithful-30", 0, ("0.3m",)),
         *(("unfaithful-60", seed, ("0.3m",)) for seed in range(3)),
         *((f"repeated-{times}", seed, ("0.3m",)) for seed in range(3) for times in (10, 100, 1000)),
     )
