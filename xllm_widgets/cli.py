@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -313,11 +314,14 @@ def _compare(pairs: list[Pair], chosen: list[Ability], items: int, seed: int) ->
 
     changes: dict[str, Change] = {}
     with _progress() as progress:
-        task = progress.add_task("", total=2 * len(pairs) * len(chosen))
+        task, done = progress.add_task("", total=2 * len(pairs) * len(chosen)), count()
+
+        def report(model: str) -> None:
+            progress.update(task, completed=next(done), description=model)
+
         try:
             for each in chosen:
-                changes |= compare(pairs, each, items, seed, lambda model: progress.update(task, description=model))
-                progress.advance(task, 2 * len(pairs))
+                changes |= compare(pairs, each, items, seed, report)
         except KeyboardInterrupt:
             if not changes:
                 raise

@@ -1,5 +1,7 @@
 """The loss on documents that nobody has read, against a loop over the model's own logits."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,15 @@ def test_no_bundled_model_has_read_them() -> None:
     read = [corpus for name in bundled_models() for corpus in education(folder_of(name))]
     assert len(read) >= 18
     assert max(corpus.length for corpus in read) < reading.FRESH
+
+
+def test_they_are_of_the_mix_that_every_base_has_read(lm) -> None:
+    bases = [corpus.recipe for name in bundled_models() for corpus in education(folder_of(name))[:1]]
+    assert {json.dumps(recipe.phases[0].shares, sort_keys=True) for recipe in bases} == {
+        json.dumps(reading.FIRST_MIX.phases[0].shares, sort_keys=True)
+    }
+    kinds = [document.kind for document in reading.fresh(lm, 300)]
+    assert kinds.count("sheets") / 300 > 0.08, "one in seven of the first mix, hardly one in forty of the last"
 
 
 def test_a_better_model_foretells_them_better(lm) -> None:

@@ -84,13 +84,26 @@ def test_every_seed_finds_its_own_base() -> None:
         (["pebble-3m-chat"], "no twin of a base"),
         (["pebble-0.3m-deleted", "pebble-0.3m-two-way"], "differ in more than the seed"),
         (["pebble-0.3m-deleted", "pebble-1m-deleted"], "differ in more than the seed"),
-        (["pebble-0.3m-deleted"] * 2, "named twice"),
+        (["pebble-0.3m-deleted"] * 2, "of one training seed"),
         (["gpt2"], "Nobody knows what gpt2 was taught"),
     ],
 )
 def test_what_is_no_twin_is_said(named: list[str], said: str) -> None:
     with pytest.raises(XllmError, match=said):
         twins.pair(named)
+
+
+def test_a_copy_of_a_twin_is_no_further_seed(tmp_path: Path) -> None:
+    recipe = sitting.recipe(sitting.folder_of("pebble-0.3m-deleted"))
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    with pytest.raises(XllmError, match="of one training seed"):
+        twins.pair(["pebble-0.3m-deleted", str(tmp_path)])
+
+
+def test_progress_is_told_before_each_model(marks) -> None:
+    told: list[str] = []
+    twins.compare(PAIRS, marks, 100, on_progress=told.append)
+    assert told == ["base", "twin", "base-1", "twin-1"]
 
 
 def test_an_assistants_twin_is_compared_with_an_assistant(tmp_path: Path) -> None:

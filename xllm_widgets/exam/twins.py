@@ -58,15 +58,15 @@ def pair(twins: Sequence[str]) -> list[Pair]:
     """Each twin with the bundled base of its size, seed and number of tokens; an assistant's is an assistant.
 
     Raises XllmError, in one sentence, for a model of unknown education or a base itself, for twins of more than one
-    recipe or size, for one named twice, and where there is no such base.
+    recipe or size or two of one seed, and where there is no such base.
     """
     taught = {twin: _education(twin) for twin in twins}
-    if len(taught) < len(twins):
-        raise XllmError("A twin was named twice; a second look at the same model would tell nothing new.")
     if len({(card["recipe"], card["size"]) for card in taught.values()}) > 1:
         raise XllmError(
             "These twins differ in more than the seed of their training; name those of one recipe and size."
         )
+    if len({card["seed"] for card in taught.values()}) < len(twins):
+        raise XllmError("Two of these twins are of one training seed; a second look at it would tell nothing new.")
     cards = {name: recipe(folder_of(name)) for name in bundled_models()}
     bases = {_kin(card): name for name, card in cards.items() if card.get("recipe") in USUAL}
     return [Pair(_base(bases, twin, card), twin) for twin, card in taught.items()]
